@@ -1,0 +1,3 @@
+module github.com/aofsidecar/aofsidecar
+
+go 1.26

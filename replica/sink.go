@@ -1,0 +1,49 @@
+package replica
+
+import (
+	"context"
+	"io"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// Sink takes what the upstream sends. Client calls its methods from one goroutine at a time, in the
+// order: Resume, then Continue or FullResync, then Append any number of times, then Rollback when the
+// connection ends; and again.
+//
+// An error of any method but FullResync is final and ends Client.Run, save ctx's own. An error of
+// FullResync ends the connection; it is final if it answers `Fatal() bool` with true, else the snapshot is
+// asked for again later, slowly, because each one forks the upstream.
+type Sink interface {
+	// Resume returns the position to ask for and the database that is selected there. A zero position
+	// asks for a full resync. An error that answers `Fatal() bool` with false says that no full resync can be
+	// taken now (no space for a snapshot): the client reports it and asks again later without contacting the upstream.
+	Resume() (stream.Position, int, error)
+
+	// Continue says that the upstream goes on from the position that Resume returned, under id, which may be a
+	// new one. When it returns nil a changed id is on stable storage and whatever the log held past that position is gone.
+	Continue(ctx context.Context, id stream.ReplID) error
+
+	// FullResync replaces everything by the snapshot that r yields. r ends with io.EOF exactly at the end of a complete
+	// payload, and with another error otherwise. When it returns nil the snapshot was verified and is on stable storage,
+	// and Append goes on at snap.Position.Offset+1 in the returned database. Otherwise nothing has changed.
+	FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader) (db int, err error)
+
+	// Append takes the next bytes of the stream. It returns once they are in the file (not: durable), and waits
+	// while the disk is full. It does not keep run.Data.
+	Append(ctx context.Context, run *stream.Run) error
+
+	// Rollback forgets everything after the last boundary outside MULTI: the connection ended, and the rest of a
+	// command or transaction will be sent again or never.
+	Rollback() error
+}
+
+// Acks is what the client reports upstream. Safe for concurrent use.
+type Acks interface {
+	// Received is the offset up to which the stream is in the file: the ACK.
+	Received() stream.Offset
+	// Durable is the offset to report as FACK; ok is false while there is none to report.
+	Durable() (off stream.Offset, ok bool)
+	// Moved returns a channel that is closed when Durable next moves.
+	Moved() <-chan struct{}
+}
