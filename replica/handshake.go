@@ -47,7 +47,7 @@ func (c *Client) handshake(ctx context.Context, l *link) (Server, error) {
 func ask(l *link, args ...string) error {
 	sent := l.send(args...)
 	_, err := l.status(args[0])
-	if refused := new(ServerError); err == nil || sent == nil || errors.As(err, &refused) {
+	if refused := new(ServerError); err == nil || sent == nil || errors.As(err, &refused) || isTLSRefusal(err) {
 		return err
 	}
 	return sent

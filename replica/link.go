@@ -30,12 +30,11 @@ type link struct {
 	timeout time.Duration
 
 	mu    sync.Mutex // serialises writes
-	out   []byte     // the command being written
 	cause error      // the first failed write
 }
 
 func newLink(raw, conn net.Conn, timeout time.Duration) *link {
-	l := &link{raw: raw, conn: conn, timeout: timeout, out: make([]byte, 0, 128)}
+	l := &link{raw: raw, conn: conn, timeout: timeout}
 	l.in = bufio.NewReaderSize(timedReader{l}, replyBytes)
 	return l
 }
@@ -96,14 +95,12 @@ func (l *link) send(args ...string) error {
 	return l.write(resp.AppendCommandStrings(nil, args...))
 }
 
-// write writes p whole. The first error is kept: it tells more than what the reader then sees.
+// write writes p whole. Its first error is kept, and all later calls return it. A failed write does not close the link: what the upstream
+// sent before it went away can still be read, and the reader will see the end. A peer that
+// takes nothing for the link's timeout has no such end.
 func (l *link) write(p []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.writeLocked(p)
-}
-
-func (l *link) writeLocked(p []byte) error {
 	if l.cause != nil {
 		return l.cause
 	}
@@ -114,6 +111,16 @@ func (l *link) writeLocked(p []byte) error {
 	if err != nil {
 		l.cause = fmt.Errorf("write to upstream: %w", err)
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.close()
+	}
+	return l.cause
+}
+
+// writeError returns the error of the first write that failed.
+func (l *link) writeError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return l.cause
 }
 
