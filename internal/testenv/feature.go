@@ -1,0 +1,64 @@
+package testenv
+
+// Feature is something that only some of the servers have.
+type Feature int
+
+// The features that tests ask for.
+const (
+	// FieldTTL is expiry of single hash fields: HEXPIRE, HPEXPIRETIME, HPERSIST and their kin.
+	FieldTTL Feature = iota
+	// HashSetEx is HSETEX and HGETEX.
+	HashSetEx
+	// HashGetDel is HGETDEL.
+	HashGetDel
+	// WaitAOF is WAITAOF; servers without it ignore FACK.
+	WaitAOF
+	// MultiSetEx is MSETEX.
+	MultiSetEx
+	// DelIfEq is DELIFEQ.
+	DelIfEq
+	// SetIfEq is SET ... IFEQ.
+	SetIfEq
+	// VectorSets are VADD and the other commands of Redis' built-in module.
+	VectorSets
+	// FieldTTLReplayHazard says that the server mishandles expired hash fields while it loads an AOF
+	// (reference: t_hash.c:hashTypeGetValue treats them as absent while loading). Its raw log must not be
+	// compared by hash fields; see [IgnoreFieldTTL].
+	FieldTTLReplayHazard
+	// BrokenCheckAOF says that check-aof refuses every base with the server's own RDB version.
+	BrokenCheckAOF
+)
+
+// Has reports whether the server has a feature. Functions, LMPOP, multi-part AOF and stream commands
+// up to XAUTOCLAIM are in all five.
+func (f Family) Has(feature Feature) bool {
+	redis, valkey := feature.since()
+	return f.AtLeast(redis, valkey)
+}
+
+// since returns the first version of each dialect that has the feature.
+func (feature Feature) since() (redis, valkey Version) {
+	switch feature {
+	case FieldTTL:
+		return Version{7, 4, 0}, Version{9, 0, 0}
+	case HashSetEx:
+		return Version{8, 0, 0}, Version{9, 0, 0}
+	case HashGetDel:
+		return Version{8, 0, 0}, Version{9, 1, 0}
+	case WaitAOF:
+		return Version{7, 2, 0}, Version{7, 2, 0}
+	case MultiSetEx:
+		return Version{}, Version{9, 1, 0}
+	case DelIfEq:
+		return Version{}, Version{9, 0, 0}
+	case SetIfEq:
+		return Version{}, Version{8, 1, 0}
+	case VectorSets:
+		return Version{8, 0, 0}, Version{}
+	case FieldTTLReplayHazard:
+		return Version{7, 4, 0}, Version{}
+	case BrokenCheckAOF:
+		return Version{}, Version{9, 0, 0}
+	}
+	return Version{}, Version{}
+}
