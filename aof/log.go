@@ -22,6 +22,7 @@ type Log struct {
 
 	mu        sync.Mutex // guards what follows, and every write; released while waiting for space and during syncs by Run
 	man       *manifest  // as on disk; nil before the first full resync
+	manText   string     // its text
 	timeline  string
 	replid    stream.ReplID
 	inc       *increment // nil before the first full resync

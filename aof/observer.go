@@ -19,7 +19,7 @@ type Observer struct {
 	Resynced     func(Resync)                          // a full resync is in place
 	GuardTripped func(Guard)                           // the new snapshot is empty or shrunken
 	Removed      func(path string)                     // a retained chain was given up
-	Note         func(msg string, detail string)       // something an operator should read that is no error
+	Note         func(msg, detail string)              // something an operator should read that is no error
 }
 
 // Recovery is what Open found.

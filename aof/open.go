@@ -52,7 +52,7 @@ func (l *Log) load(ctx context.Context) error {
 		boot = ""
 	}
 	l.boot = boot
-	man, err := readManifest(l.fs, l.at)
+	man, text, err := readManifest(l.fs, l.at)
 	if errors.Is(err, fs.ErrNotExist) {
 		err := l.checkEmpty()
 		l.publish()
@@ -61,7 +61,7 @@ func (l *Log) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.man = man
+	l.man, l.manText = man, text
 	if err := l.tidy(); err != nil {
 		return err
 	}
@@ -206,16 +206,16 @@ func (l *Log) tidy() error {
 	return nil
 }
 
-// readManifest returns fs.ErrNotExist where there is none.
-func readManifest(fsys fsx.FS, y layout) (*manifest, error) {
+// readManifest returns the manifest and its text, or fs.ErrNotExist where there is none.
+func readManifest(fsys fsx.FS, y layout) (*manifest, string, error) {
 	path := y.path(y.manifest())
 	data, err := readFile(fsys, path, maxManifest)
 	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
+		return nil, "", fmt.Errorf("read manifest: %w", err)
 	}
 	man, err := parseManifest(data)
 	if err != nil {
-		return nil, &CorruptError{Path: path, What: err.Error()}
+		return nil, string(data), &CorruptError{Path: path, What: err.Error()}
 	}
-	return man, nil
+	return man, string(data), nil
 }

@@ -40,18 +40,14 @@ func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader)
 	if err := l.usable(); err != nil {
 		return 0, errors.Join(err, l.fs.Remove(temp))
 	}
-	db := 0
-	if sum.HasRepl {
-		db = sum.StreamDB
-	}
-	if err := l.swap(temp, snap.Position, db, sum); err != nil {
+	if err := l.swap(temp, snap.Position, sum); err != nil {
 		return 0, err
 	}
 	l.need = 0
 	call(l.opt.Observer.Resynced, Resync{
 		Timeline: l.timeline, Position: snap.Position, Bytes: sum.Bytes, Keys: sum.Keys, Took: time.Since(start),
 	})
-	return db, nil
+	return sum.StreamDB, nil
 }
 
 // admit makes the directory and checks that the announced snapshot fits; size is -1 where it is not announced.
@@ -147,7 +143,7 @@ func (l *Log) refuse(temp string, bytes int64, err error) error {
 }
 
 // swap makes the verified file temp the base of a new timeline; called with mu held. See the crash argument of the package.
-func (l *Log) swap(temp string, pos stream.Position, db int, sum rdb.Summary) error {
+func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	if err := l.cutTail(); err != nil {
 		return err
 	}
@@ -157,7 +153,7 @@ func (l *Log) swap(temp string, pos stream.Position, db int, sum rdb.Summary) er
 	}
 	timeline := l.nextTimeline(pos.ReplID)
 	l.clock = l.opt.Now().UnixMilli()
-	head := headOf(mark{pos: pos, unixMilli: l.clock, durable: pos.Offset}, db)
+	head := headOf(mark{pos: pos, unixMilli: l.clock, durable: pos.Offset}, sum.StreamDB)
 	next, err := createIncrement(l.fs, l.at, old.nextIncrSeq(), head, l.opt.Now())
 	if err != nil {
 		return errors.Join(fmt.Errorf("full resync: %w", err), l.fs.Remove(temp))
@@ -178,7 +174,7 @@ func (l *Log) swap(temp string, pos stream.Position, db int, sum rdb.Summary) er
 	l.timeline, l.replid, l.keysWas = timeline, pos.ReplID, -1
 	l.baseBytes, l.closedBytes = sum.Bytes, 0
 	l.acks.reset(pos.Offset)
-	l.enter(next, pos.Offset, db)
+	l.enter(next, pos.Offset, sum.StreamDB)
 	if oldInc != nil {
 		if err := oldInc.retire(); err != nil {
 			return l.latch("close", oldInc.path, err)

@@ -72,21 +72,19 @@ func (l *Log) enter(inc *increment, at stream.Offset, db int) {
 // nobody can know.
 func (l *Log) replaceManifest(man *manifest) error {
 	path := l.at.path(l.at.manifest())
-	if err := fsx.ReplaceFile(l.fs, path, man.format(), fileMode); err != nil {
+	text := man.format()
+	if err := fsx.ReplaceFile(l.fs, path, text, fileMode); err != nil {
 		if isNoSpace(err) && l.manifestStands(path) {
 			return err
 		}
 		return l.latch("replace manifest", path, err)
 	}
-	l.man = man
+	l.man, l.manText = man, string(text)
 	return nil
 }
 
 // manifestStands reports whether the file is still what memory says.
 func (l *Log) manifestStands(path string) bool {
 	data, err := readFile(l.fs, path, maxManifest)
-	if err != nil {
-		return false
-	}
-	return string(data) == string(l.man.format())
+	return err == nil && string(data) == l.manText
 }

@@ -62,21 +62,21 @@ func (s *scan) run(r io.Reader) error {
 	buf := make([]byte, scanBuffer)
 	for {
 		n, err := r.Read(buf)
-		if perr := s.pieces(buf[:n]); perr != nil {
-			var syntax *resp.SyntaxError
-			if errors.As(perr, &syntax) {
-				s.syntax = syntax
-				break
-			}
+		perr := s.pieces(buf[:n])
+		if !errors.As(perr, &s.syntax) && perr != nil {
 			return perr
 		}
-		if errors.Is(err, io.EOF) {
-			break
+		if s.syntax != nil || errors.Is(err, io.EOF) {
+			return s.finish()
 		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", s.path, err)
 		}
 	}
+}
+
+// finish says how the file ended.
+func (s *scan) finish() error {
 	if s.headLen == 0 {
 		return errNoHead
 	}
