@@ -62,17 +62,24 @@ func (s *scan) run(r io.Reader) error {
 	buf := make([]byte, scanBuffer)
 	for {
 		n, err := r.Read(buf)
-		perr := s.pieces(buf[:n])
-		if !errors.As(perr, &s.syntax) && perr != nil {
-			return perr
+		if perr := s.pieces(buf[:n]); perr != nil {
+			return s.stopped(perr)
 		}
-		if s.syntax != nil || errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) {
 			return s.finish()
 		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", s.path, err)
 		}
 	}
+}
+
+// stopped finishes a scan that bytes which are no RESP ended; other errors it returns.
+func (s *scan) stopped(err error) error {
+	if !errors.As(err, &s.syntax) {
+		return err
+	}
+	return s.finish()
 }
 
 // finish says how the file ended.
