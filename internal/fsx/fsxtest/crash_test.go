@@ -267,3 +267,15 @@ func TestPastNamesCrashesAndSeeds(t *testing.T) {
 	require.Contains(t, clone.Dump(), "after PowerLoss{Seed: 7} at point 2\nafter KillProcess at point 0\n")
 	require.Empty(t, fsys.Past())
 }
+
+// The kernel clears the rest of the last page before the new size is on the disk.
+func TestLostTruncationMayHaveClearedThePage(t *testing.T) {
+	fsys := newDir(t)
+	storeDurable(t, fsys, "/d/a", strings.Repeat("o", 600))
+	require.NoError(t, open(t, fsys, "/d/a").Truncate(100))
+	seen := outcomes(fsys, scattered, func(fsys *fsxtest.FS) string {
+		data := read(t, fsys, "/d/a")
+		return fmt.Sprintf("%d o of %d", strings.Count(data, "o"), len(data))
+	})
+	requireOnly(t, seen, "600 o of 600", "188 o of 600", "100 o of 600", "100 o of 100")
+}
