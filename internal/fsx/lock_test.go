@@ -19,10 +19,13 @@ const lockEnv = "FSX_TEST_LOCK"
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(lockEnv); name != "" {
-		fmt.Fprintln(os.Stdout, tryLock(name))
-		os.Exit(0)
+		_, err := fmt.Fprintln(os.Stdout, tryLock(name))
+		if err != nil {
+			panic(err)
+		}
+		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 func tryLock(name string) string {
@@ -47,6 +50,11 @@ func tryLockElsewhere(t *testing.T, name string) string {
 	return string(out)
 }
 
+func mustClose(t *testing.T, f fsx.File) {
+	t.Helper()
+	require.NoError(t, f.Close())
+}
+
 func TestLockExcludesOtherProcess(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	held, err := fsx.OS{}.Lock(name)
@@ -61,7 +69,7 @@ func TestLockErrorNamesFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	held, err := fsx.OS{}.Lock(name)
 	require.NoError(t, err)
-	defer held.Close()
+	defer mustClose(t, held)
 
 	_, err = fsx.OS{}.Lock(name)
 	var pathErr *fs.PathError
@@ -75,11 +83,11 @@ func TestLockAfterFileWasReplaced(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	stale, err := fsx.OS{}.Lock(name)
 	require.NoError(t, err)
-	defer stale.Close()
+	defer mustClose(t, stale)
 	require.NoError(t, os.Remove(name))
 
 	held, err := fsx.OS{}.Lock(name)
 	require.NoError(t, err)
-	defer held.Close()
+	defer mustClose(t, held)
 	require.Equal(t, "locked\n", tryLockElsewhere(t, name))
 }

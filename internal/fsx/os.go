@@ -78,8 +78,8 @@ func (OS) Space(name string) (Space, error) {
 	if err != nil {
 		return Space{}, &fs.PathError{Op: "statfs", Path: name, Err: err}
 	}
-	unit := blockBytes(&st)
-	return Space{Free: product(uint64(max(st.Bavail, 0)), unit), Total: product(st.Blocks, unit)}, nil
+	unit, free, total := blocks(&st)
+	return Space{Free: product(free, unit), Total: product(total, unit)}, nil
 }
 
 // SameFile is os.SameFile; see [FS].

@@ -34,8 +34,8 @@ func syncData(f *os.File) error {
 	err = conn.Control(func(fd uintptr) {
 		syncErr = ignoreEINTR(func() error { return unix.Fdatasync(int(fd)) })
 	})
-	if err != nil {
-		return err
+	if err != nil { // its only one, and not fs.ErrClosed
+		syncErr = fs.ErrClosed
 	}
 	if syncErr != nil {
 		return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: syncErr}
@@ -43,10 +43,11 @@ func syncData(f *os.File) error {
 	return nil
 }
 
-// blockBytes is the unit in which statfs counts: f_frsize, and f_bsize from file systems that leave it out.
-func blockBytes(st *unix.Statfs_t) uint64 {
-	if st.Frsize > 0 {
-		return uint64(st.Frsize)
+// blocks counts in units of f_frsize, or of f_bsize from file systems that leave that out.
+func blocks(st *unix.Statfs_t) (unit, free, total uint64) {
+	bytes := st.Frsize
+	if bytes <= 0 {
+		bytes = max(st.Bsize, 0)
 	}
-	return uint64(max(st.Bsize, 0))
+	return uint64(bytes), st.Bavail, st.Blocks
 }

@@ -18,4 +18,7 @@ func (OS) BootID() (string, error) {
 // syncData is a whole sync: package os asks the drive to flush (F_FULLFSYNC) where that is needed.
 func syncData(f *os.File) error { return f.Sync() }
 
-func blockBytes(st *unix.Statfs_t) uint64 { return uint64(st.Bsize) }
+// blocks says nothing is free where f_bavail is negative: root has eaten into its reserve.
+func blocks(st *unix.Statfs_t) (unit, free, total uint64) {
+	return uint64(st.Bsize), uint64(max(st.Bavail, 0)), st.Blocks
+}
