@@ -23,7 +23,7 @@ const (
 	VectorSets
 	// FieldTTLReplayHazard says that the server mishandles expired hash fields while it loads an AOF
 	// (reference: t_hash.c:hashTypeGetValue treats them as absent while loading). Its raw log must not be
-	// compared by hash fields; see [IgnoreFieldTTL].
+	// compared by hash fields; see [IgnoreHashes].
 	FieldTTLReplayHazard
 	// BrokenCheckAOF says that check-aof refuses every base with the server's own RDB version.
 	BrokenCheckAOF

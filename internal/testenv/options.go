@@ -16,6 +16,7 @@ type settings struct {
 	unix     bool
 	password string
 	dataDir  string
+	ownsDir  bool
 }
 
 // WithConfig adds lines to the server's configuration file; they win over the defaults of [Start].

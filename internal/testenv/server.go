@@ -287,6 +287,9 @@ func (s *Server) Close() error {
 	if s.home != "" {
 		err = errors.Join(err, os.RemoveAll(s.home))
 	}
+	if s.set.ownsDir {
+		err = errors.Join(err, os.RemoveAll(s.set.dataDir))
+	}
 	return err
 }
 
