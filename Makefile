@@ -19,12 +19,16 @@ help: ## list the targets
 build: ## build bin/aofsidecar
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
 
+.PHONY: servers
+servers: ## fetch the Redis and Valkey servers that the tests use
+	scripts/servers.sh
+
 .PHONY: test
-test: $(GOTESTSUM) ## run every test
+test: $(GOTESTSUM) servers ## run every test
 	$(GOTESTSUM) --format pkgname-and-test-fails -- -timeout 30m $(PKG)
 
 .PHONY: race
-race: $(GOTESTSUM) ## run every test under the race detector (needs a C compiler)
+race: $(GOTESTSUM) servers ## run every test under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails -- -race -timeout 60m $(PKG)
 
 .PHONY: fuzz
