@@ -170,7 +170,7 @@ func (l *Log) isUnborn(name string) bool {
 	if err != nil {
 		return false
 	}
-	s := scan{path: l.at.path(name)}
+	s := scan{path: l.at.path(name), size: endBytes}
 	return errors.Join(s.run(f), f.Close()) == nil
 }
 

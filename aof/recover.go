@@ -42,7 +42,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBo
 	if err != nil {
 		return Recovery{}, fmt.Errorf("recover: %w", err)
 	}
-	s := scan{path: path}
+	s := scan{path: path, size: info.Size()}
 	if err := s.run(fileReader(ctx, f)); err != nil {
 		return Recovery{}, l.notOurs(err)
 	}
@@ -51,7 +51,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBo
 	}
 	at, keep, scanned := s.lastAt, s.boundary, info.Size()
 	if !sameBoot {
-		proven := scan{path: path, limit: s.proven}
+		proven := scan{path: path, size: info.Size(), limit: s.proven}
 		if err := proven.run(fileReader(ctx, f)); err != nil {
 			return Recovery{}, err
 		}
@@ -97,8 +97,7 @@ func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
 	if sameBoot {
 		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
 	}
-	rest := io.NewSectionReader(f, s.syntax.Offset, size-s.syntax.Offset)
-	proven, err := provenBelow(rest, s.at.id)
+	proven, err := provenBelow(f, s.syntax.Offset, size, s.at.id)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
@@ -107,41 +106,6 @@ func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
 			"%s; marks further down say that offset %d was durable, and whole commands end at %d", s.syntax.What, proven, s.boundary.offset)}
 	}
 	return nil
-}
-
-// provenBelow returns the highest offset that a mark of id anywhere in r claims to be durable. It looks for marks by their
-// text, because r is not at a command boundary.
-func provenBelow(r io.Reader, id stream.ReplID) (stream.Offset, error) {
-	const overlap = 256
-	var (
-		proven stream.Offset
-		needle = append([]byte(markPrefix), id[:]...)
-		buf    = make([]byte, 0, scanBuffer)
-	)
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		rest := buf
-		for {
-			_, after, found := bytes.Cut(rest, needle)
-			if !found {
-				break
-			}
-			text, _, whole := bytes.Cut(after[:min(len(after), overlap)], []byte("\r\n"))
-			if m, ok := parseMark(append(bytes.Clone(needle), text...)); whole && ok {
-				proven = max(proven, m.durable)
-			}
-			rest = after
-		}
-		if errors.Is(err, io.EOF) {
-			return proven, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		tail := buf[max(0, len(buf)-overlap):]
-		buf = buf[:copy(buf[:cap(buf)], tail)]
-	}
 }
 
 // checkChain takes up timeline and base, and checks that each increment ends where the next begins.
@@ -220,7 +184,7 @@ func (l *Log) ends(info fileInfo) (head, tail mark, size int64, err error) {
 		return head, tail, 0, err
 	}
 	size = st.Size()
-	s := scan{path: path}
+	s := scan{path: path, size: endBytes}
 	err = s.run(io.NewSectionReader(f, 0, min(size, endBytes)))
 	if err != nil {
 		return head, tail, size, err

@@ -26,6 +26,7 @@ type place struct {
 // scan is what one pass over an increment finds.
 type scan struct {
 	path  string
+	size  int64 // of the file, or of what is to be read of it
 	limit stream.Offset // boundaries past it are not taken
 	visit func() error  // nil, or called after each whole command: begin, at, sc and tr describe it
 
@@ -59,7 +60,7 @@ func (s *scan) run(r io.Reader) error {
 	if s.limit == 0 {
 		s.limit = noLimit
 	}
-	buf := make([]byte, scanBuffer)
+	buf := make([]byte, min(max(s.size, 1), scanBuffer))
 	for {
 		n, err := r.Read(buf)
 		if perr := s.pieces(buf[:n]); perr != nil {
@@ -76,10 +77,10 @@ func (s *scan) run(r io.Reader) error {
 
 // stopped finishes a scan that bytes which are no RESP ended; other errors it returns.
 func (s *scan) stopped(err error) error {
-	if !errors.As(err, &s.syntax) {
-		return err
+	if errors.As(err, &s.syntax) {
+		return s.finish()
 	}
-	return s.finish()
+	return err
 }
 
 // finish says how the file ended.
@@ -88,7 +89,7 @@ func (s *scan) finish() error {
 		return errNoHead
 	}
 	s.torn = s.syntax != nil || s.sc.Pending() || s.tr.Multi
-	return nil
+	return nil //nolint:nilerr // bytes that are no RESP are a finding, which s.syntax holds
 }
 
 // pieces takes the next bytes of the file.

@@ -157,7 +157,7 @@ func scanFile(ctx context.Context, fsys fsx.FS, path string, prepare func(*scan,
 	if err != nil {
 		return nil, 0, err
 	}
-	s = &scan{path: path}
+	s = &scan{path: path, size: st.Size()}
 	if prepare != nil {
 		prepare(s, f)
 	}
