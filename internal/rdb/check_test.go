@@ -239,7 +239,7 @@ func TestCheckDetectsDamage(t *testing.T) {
 		_, err := check(in)
 		require.NoError(t, err)
 		for i := range len(in) {
-			for _, bits := range []byte{0xff, 0x01, 0x40, 0x80} {
+			for _, bits := range []byte{0xff, 0x10} {
 				bad := []byte(in)
 				bad[i] ^= bits
 				_, err := check(string(bad))

@@ -1,4 +1,4 @@
-// Package rdb reads RDB files of Redis (versions 1 to 12) and Valkey (RDB 11, and 80 since Valkey 9) item by
+// Package rdb reads RDB files of Redis (versions 1 to 12) and Valkey (80 since Valkey 9; before it Redis' 11) item by
 // item without decoding values.
 //
 // # Place in the flow

@@ -130,6 +130,57 @@ func TestReaderKeys(t *testing.T) {
 	}
 }
 
+// TestReaderRefusesBrokenLZF has keys that must be decompressed and cannot be.
+func TestReaderRefusesBrokenLZF(t *testing.T) {
+	for name, tc := range map[string]struct {
+		compressed string
+		length     uint64
+	}{
+		"literals cut":        {"\x02ab", 3},
+		"literals too many":   {"\x02abc", 2},
+		"too few":             {"\x02abc", 4},
+		"length cut":          {"\x00a\xe0", 40},
+		"offset cut":          {"\x00a\x20", 4},
+		"long offset cut":     {"\x00a\xe0\x01", 11},
+		"before the start":    {"\x00a\x20\x01", 4},
+		"copy too long":       {"\x00a\x20\x00", 3},
+		"copy of nothing yet": {"\x20\x00", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := unsealed("REDIS0011\x00\xc3" + num(uint64(len(tc.compressed))) + num(tc.length) + tc.compressed + str("v"))
+			r, err := rdb.NewReader(strings.NewReader(in))
+			require.NoError(t, err)
+			_, err = r.Next()
+			var corrupt *rdb.CorruptError
+			require.ErrorAs(t, err, &corrupt)
+			require.Equal(t, "string does not decompress", corrupt.What)
+			_, again := r.Next()
+			require.Equal(t, err, again, "final")
+		})
+	}
+}
+
+func TestReaderHeader(t *testing.T) {
+	r, err := rdb.NewReader(strings.NewReader(unsealed("VALKEY080")))
+	require.NoError(t, err)
+	require.Equal(t, rdb.Valkey, r.Dialect())
+	require.Equal(t, 80, r.Version())
+	require.Equal(t, int64(9), r.Offset())
+
+	_, err = rdb.NewReader(strings.NewReader("no rdb at all"))
+	require.EqualError(t, err, `no rdb of a known version: begins with "no rdb at"`)
+}
+
+func TestNames(t *testing.T) {
+	for _, v := range values {
+		require.True(t, strings.HasPrefix(v.name, v.code.String()), v.name)
+	}
+	require.Equal(t, "8", rdb.Type(8).String())
+	require.Equal(t, "200", rdb.Type(200).String())
+	require.Equal(t, "redis", rdb.Redis.String())
+	require.Equal(t, "valkey", rdb.Valkey.String())
+}
+
 // TestReaderAttributesBindToTheNextKey: they outlive other items in between, as in a loader, and end with the key.
 func TestReaderAttributesBindToTheNextKey(t *testing.T) {
 	in := unsealed("REDIS0011" + "\xfc" + le64(17) + "\xfe\x03" + "\xf9\x07" + "\x00" + str("a") + str("v") + "\x00" + str("b") + str("v"))
@@ -155,7 +206,7 @@ func TestReaderRest(t *testing.T) {
 	require.True(t, r.Checksummed())
 	got, err := io.ReadAll(r.Rest())
 	require.NoError(t, err)
-	require.True(t, tail == string(got))
+	require.Equal(t, tail, string(got))
 }
 
 func TestReaderReportsWriteError(t *testing.T) {

@@ -74,58 +74,36 @@ const (
 
 // String returns the kind of the value and its encoding, as in "hash-listpack"; 22 is "hash-expiry" in both dialects.
 func (t Type) String() string {
-	switch t {
-	case TypeString:
-		return "string"
-	case TypeList:
-		return "list"
-	case TypeSet:
-		return "set"
-	case TypeZSet:
-		return "zset"
-	case TypeHash:
-		return "hash"
-	case TypeZSet2:
-		return "zset-2"
-	case TypeModule2:
-		return "module"
-	case TypeHashZipmap:
-		return "hash-zipmap"
-	case TypeListZiplist:
-		return "list-ziplist"
-	case TypeSetIntset:
-		return "set-intset"
-	case TypeZSetZiplist:
-		return "zset-ziplist"
-	case TypeHashZiplist:
-		return "hash-ziplist"
-	case TypeListQuicklist:
-		return "list-quicklist"
-	case TypeStreamListpacks:
-		return "stream"
-	case TypeHashListpack:
-		return "hash-listpack"
-	case TypeZSetListpack:
-		return "zset-listpack"
-	case TypeListQuicklist2:
-		return "list-quicklist-2"
-	case TypeStreamListpacks2:
-		return "stream-2"
-	case TypeSetListpack:
-		return "set-listpack"
-	case TypeStreamListpacks3:
-		return "stream-3"
-	case TypeHash2:
-		return "hash-expiry"
-	case TypeHashListpackExPre:
-		return "hash-listpack-expiry-pre"
-	case TypeHashMetadata:
-		return "hash-metadata"
-	case TypeHashListpackEx:
-		return "hash-listpack-expiry"
-	default:
-		return strconv.Itoa(int(t))
+	names := [...]string{
+		TypeString:            "string",
+		TypeList:              "list",
+		TypeSet:               "set",
+		TypeZSet:              "zset",
+		TypeHash:              "hash",
+		TypeZSet2:             "zset-2",
+		TypeModule2:           "module",
+		TypeHashZipmap:        "hash-zipmap",
+		TypeListZiplist:       "list-ziplist",
+		TypeSetIntset:         "set-intset",
+		TypeZSetZiplist:       "zset-ziplist",
+		TypeHashZiplist:       "hash-ziplist",
+		TypeListQuicklist:     "list-quicklist",
+		TypeStreamListpacks:   "stream",
+		TypeHashListpack:      "hash-listpack",
+		TypeZSetListpack:      "zset-listpack",
+		TypeListQuicklist2:    "list-quicklist-2",
+		TypeStreamListpacks2:  "stream-2",
+		TypeSetListpack:       "set-listpack",
+		TypeStreamListpacks3:  "stream-3",
+		TypeHash2:             "hash-expiry",
+		TypeHashListpackExPre: "hash-listpack-expiry-pre",
+		TypeHashMetadata:      "hash-metadata",
+		TypeHashListpackEx:    "hash-listpack-expiry",
 	}
+	if int(t) < len(names) && names[t] != "" {
+		return names[t]
+	}
+	return strconv.Itoa(int(t))
 }
 
 // knownIn reports whether values of type t can be walked in dialect d.
