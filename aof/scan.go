@@ -26,7 +26,7 @@ type place struct {
 // scan is what one pass over an increment finds.
 type scan struct {
 	path  string
-	size  int64 // of the file, or of what is to be read of it
+	size  int64         // of the file, or of what is to be read of it
 	limit stream.Offset // boundaries past it are not taken
 	visit func() error  // nil, or called after each whole command: begin, at, sc and tr describe it
 
@@ -125,6 +125,8 @@ func (s *scan) command(end int64) error {
 			return err
 		}
 	case s.sc.Kind() == resp.Annotation:
+	case s.sc.Kind() == resp.Newline:
+		return &resp.SyntaxError{Offset: s.begin, What: "a bare newline, of which loaders die"}
 	default:
 		m, ok := s.markOf()
 		if ok {

@@ -29,9 +29,15 @@ type Report struct {
 
 // BaseReport is what Verify found in the base.
 type BaseReport struct {
-	Name        string      `json:"name"`
-	Summary     rdb.Summary `json:"rdb"`
-	Checksummed bool        `json:"checksummed"`
+	Name        string `json:"name"`
+	Bytes       int64  `json:"bytes"`
+	Format      string `json:"format"` // "Redis RDB 12", "Valkey RDB 80"
+	Server      string `json:"server,omitempty"`
+	Keys        int64  `json:"keys"`
+	Expires     int64  `json:"expires"` // keys with an expiry time
+	Functions   int    `json:"functions"`
+	Checksummed bool   `json:"checksummed"`        // false: it was written without a checksum
+	Unwalked    string `json:"unwalked,omitempty"` // what it holds that this version does not know: the counts end there
 }
 
 // IncrementReport is what Verify found in one increment.
@@ -139,7 +145,14 @@ func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep Ba
 	if err != nil {
 		return BaseReport{}, fmt.Errorf("verify %s: %w", path, err)
 	}
-	return BaseReport{Name: name, Summary: sum, Checksummed: sum.Checksummed}, nil
+	rep = BaseReport{
+		Name: name, Bytes: sum.Bytes, Format: fmt.Sprintf("%v RDB %d", sum.Dialect, sum.Version), Server: sum.ServerVersion,
+		Keys: sum.Keys, Expires: sum.Expires, Functions: sum.Functions, Checksummed: sum.Checksummed,
+	}
+	if sum.Unwalked != nil {
+		rep.Unwalked = sum.Unwalked.Error()
+	}
+	return rep, nil
 }
 
 // scanFile reads one increment to the size that it has now: a live one may grow meanwhile.

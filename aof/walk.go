@@ -48,6 +48,16 @@ type Filter struct {
 	MaxArg   int // bytes of an argument to keep, 0: 64 KiB, less than 0: all
 }
 
+// ReadManifest returns the text of a directory's manifest; fs.ErrNotExist where there is none.
+func ReadManifest(opt Options) (string, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return "", fmt.Errorf("read manifest: %w", err)
+	}
+	_, text, err := readManifest(opt.FS, opt.layout())
+	return text, err
+}
+
 // errPast ends a walk early.
 var errPast = errors.New("past the filter")
 
