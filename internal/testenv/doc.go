@@ -28,6 +28,9 @@
 //     still while it is read;
 //   - a server booted by [BootFromAOF], or a real replica ([ReplicaOf]), never expires by itself.
 //
+// An upstream also has a little that it tells no replica: pass [IgnoreUnreplicated] when it is compared itself,
+// or, stricter, compare with a real replica that has followed the same stream.
+//
 // What remains is that time passes between the two readings, which hides keys and fields whose time
 // came meanwhile. [Compare] reads the first server again after the second and starts over when it moved.
 //

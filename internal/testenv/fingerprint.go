@@ -57,11 +57,23 @@ func IgnoreHashes() FingerprintOption {
 	return func(r *reader) { r.ignoreHashes = true }
 }
 
+// IgnoreUnreplicated leaves out what an upstream does not tell its replicas. It is for comparing with the
+// upstream itself; a replica that followed the same stream has the same as we have. That is:
+//
+//   - consumers of stream groups that have nothing pending: an XREADGROUP that finds nothing makes its consumer on
+//     the upstream only (t_stream.c:xreadgroupCommand propagates the entries, and with NOACK the consumer);
+//   - a group's entries-read, and the lag that is computed from it, on Redis 7.0.
+func IgnoreUnreplicated() FingerprintOption {
+	return func(r *reader) { r.unreplicated = true }
+}
+
 // reader reads a state over one connection.
 type reader struct {
 	conn         *redis.Conn
 	fieldTTL     bool
 	ignoreHashes bool
+	unreplicated bool
+	readCounts   bool // the stream carries entries-read
 }
 
 // Fingerprint reads the whole state of a server. Nothing else may write meanwhile, and the server must
@@ -75,7 +87,7 @@ type reader struct {
 // Left out, because a replica does not have the same either: radix tree counts of streams, and the times
 // at which consumers were last seen and active, which servers set from their own clock on replay.
 func Fingerprint(ctx context.Context, client *redis.Client, family Family, options ...FingerprintOption) (State, error) {
-	r := &reader{conn: client.Conn(), fieldTTL: family.Has(FieldTTL)}
+	r := &reader{conn: client.Conn(), fieldTTL: family.Has(FieldTTL), readCounts: family.Has(StreamReadCounts)}
 	for _, option := range options {
 		option(r)
 	}
@@ -131,7 +143,7 @@ func (r *reader) libraries(ctx context.Context) (map[string]string, error) {
 	libraries := make(map[string]string, len(reply))
 	for _, library := range reply {
 		pairs := asPairs(library)
-		libraries[fmt.Sprint(pairs["library_name"])] = render(library)
+		libraries[fmt.Sprint(pairs["library_name"])] = r.render(library)
 	}
 	return libraries, nil
 }
@@ -232,12 +244,19 @@ func (r *reader) detail(ctx context.Context, name string, key *Key) (err error) 
 	switch {
 	case key.Type == "stream":
 		reply, err := r.conn.Do(ctx, "xinfo", "stream", name, "full", "count", 0).Result()
-		key.Stream = render(reply)
+		key.Stream = r.render(reply)
 		return err
 	case key.Type == "hash" && r.fieldTTL:
 		key.Fields, err = r.fields(ctx, name)
 	}
 	return err
+}
+
+// render writes a reply as text.
+func (r *reader) render(reply any) string {
+	text := renderer{ignoreIdle: r.unreplicated, ignoreReads: r.unreplicated && !r.readCounts}
+	text.write(reply)
+	return text.String()
 }
 
 // fields reads the expiry of all fields of a hash.

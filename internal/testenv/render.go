@@ -24,33 +24,52 @@ func isLocal(field any) bool {
 	return false
 }
 
-// render writes a RESP2 reply as text, less the fields that are local to a process.
-func render(reply any) string {
-	var b strings.Builder
-	renderTo(&b, reply)
-	return b.String()
+// isReadCount reports whether a field of XINFO STREAM counts what a group has read.
+func isReadCount(field any) bool { return field == "entries-read" || field == "lag" }
+
+// renderer writes a RESP2 reply as text, less the fields that are local to a process.
+type renderer struct {
+	strings.Builder
+
+	ignoreIdle  bool // leave out consumers without pending entries
+	ignoreReads bool // leave out how far groups have read
 }
 
-func renderTo(b *strings.Builder, reply any) {
-	list, ok := reply.([]any)
-	if !ok {
-		if text, ok := reply.(string); ok {
-			fmt.Fprintf(b, "%q", text)
-			return
-		}
-		fmt.Fprint(b, reply)
-		return
+func (r *renderer) write(reply any) {
+	switch reply := reply.(type) {
+	case []any:
+		r.writeList(reply)
+	case string:
+		fmt.Fprintf(r, "%q", reply)
+	default:
+		fmt.Fprint(r, reply)
 	}
-	b.WriteByte('[')
+}
+
+func (r *renderer) writeList(list []any) {
+	r.WriteByte('[')
+	first := true
 	for i := 0; i < len(list); i++ {
-		if isLocal(list[i]) {
-			i++
+		if isLocal(list[i]) || r.ignoreReads && isReadCount(list[i]) {
+			i++ // and its value
 			continue
 		}
-		if b.Len() > 0 && !strings.HasSuffix(b.String(), "[") {
-			b.WriteByte(' ')
+		if r.ignoreIdle && isIdleConsumer(list[i]) {
+			continue
 		}
-		renderTo(b, list[i])
+		if !first {
+			r.WriteByte(' ')
+		}
+		first = false
+		r.write(list[i])
 	}
-	b.WriteByte(']')
+	r.WriteByte(']')
+}
+
+// isIdleConsumer recognises a consumer of XINFO STREAM FULL that has nothing pending; groups have a name and
+// a pel-count too.
+func isIdleConsumer(reply any) bool {
+	pairs := asPairs(reply)
+	_, isGroup := pairs["last-delivered-id"]
+	return !isGroup && pairs["name"] != nil && pairs["pel-count"] == int64(0)
 }
