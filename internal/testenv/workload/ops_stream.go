@@ -40,7 +40,7 @@ func streamOps() []op {
 		}},
 		{row: "XADD", weight: 1, run: func(r *run) { r.do("XADD", r.key(kindAuto), "MINID", "~", "1-1", "*", "f", "v") }},
 		{row: "XTRIM", weight: 1, run: func(r *run) { r.do("XTRIM", r.key(kindAuto), "MAXLEN", "~", 10) }},
-		{row: "XTRIM", weight: 2, run: func(r *run) { r.do("XTRIM", r.key(r.streamKind()), "MAXLEN", 20+r.n(10)) }},
+		{row: "XTRIM", weight: 2, run: func(r *run) { r.do("XTRIM", r.key(r.streamKind()), "MAXLEN", 2+r.n(8)) }},
 		{row: "XTRIM", weight: 1, run: func(r *run) {
 			key := r.key(kindIDs)
 			r.do("XTRIM", key, "MINID", "=", r.someID(key))

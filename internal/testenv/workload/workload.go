@@ -34,6 +34,9 @@ type Options struct {
 	NoVectorSets bool
 	// NoBlocking leaves out what waits: blocking pops that another client serves, WAIT, WAITAOF.
 	NoBlocking bool
+	// FlushOften makes what empties a database as frequent as any other command, instead of once in some
+	// thousands.
+	FlushOften bool
 	// MigrateTo is host and port of a server of the same version that MIGRATE may send keys to; empty means no
 	// MIGRATE.
 	MigrateTo string
@@ -63,6 +66,7 @@ func (s Stats) Total() int {
 
 // Workload is a sequence of operations.
 type Workload struct {
+	seed    uint64
 	options Options
 	family  testenv.Family
 	rng     *rand.Rand
@@ -77,15 +81,19 @@ type Workload struct {
 // op is one operation.
 type op struct {
 	row    string // the table's command that it is there for; empty for others
-	weight int
+	weight int    // its share of the mix
+	rare   bool   // weight counts in parts of rarity
+	alone  bool   // not inside MULTI
 	run    func(r *run)
-	alone  bool // not inside MULTI
 }
+
+// rarity is how much less often an operation runs that is rare.
+const rarity = 16
 
 // New makes a workload for a family; the same seed gives the same commands.
 func New(seed uint64, family testenv.Family, options Options) *Workload {
 	w := &Workload{
-		options: options, family: family, rng: rand.New(rand.NewPCG(seed, 0x5eed)),
+		seed: seed, options: options, family: family, rng: rand.New(rand.NewPCG(seed, 0x5eed)),
 		stats:  Stats{Issued: make(map[string]int), Failed: make(map[string]int)},
 		recent: make(map[string][]string),
 	}
@@ -108,6 +116,9 @@ func New(seed uint64, family testenv.Family, options Options) *Workload {
 	for _, o := range allOps() {
 		if o.row != "" && !have[o.row] || w.unwanted(o) {
 			continue
+		}
+		if !o.rare || options.FlushOften {
+			o.weight *= rarity
 		}
 		w.ops = append(w.ops, o)
 		w.total += o.weight

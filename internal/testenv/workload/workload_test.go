@@ -46,7 +46,7 @@ func TestEveryRowTakesEffect(t *testing.T) {
 		offset := ""
 		seen := make(map[string]bool)
 		w := workload.New(1, family, workload.Options{
-			LongExpiry: true, NoBlocking: true, MigrateTo: target.Addr(),
+			Databases: 2, FlushOften: true, LongExpiry: true, NoBlocking: true, MigrateTo: target.Addr(),
 			Observe: func(command string, err error) {
 				info, infoErr := server.Info(ctx, "replication")
 				require.NoError(t, infoErr)
@@ -56,7 +56,7 @@ func TestEveryRowTakesEffect(t *testing.T) {
 				offset = info["master_repl_offset"]
 			},
 		})
-		for range 200 {
+		for range 400 {
 			require.NoError(t, w.Step(ctx, server.Client(), 50))
 			if len(missing(family, seen)) == 0 {
 				return
