@@ -97,31 +97,23 @@ func Families() ([]Family, error) {
 }
 
 // Servers returns the five servers and fails the test when one is missing.
-func Servers(t testing.TB) []Family {
-	t.Helper()
+func Servers(tb testing.TB) []Family {
+	tb.Helper()
 	families, err := Families()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return families
 }
 
 // Pick returns one server by name and fails the test when it is missing.
-func Pick(t testing.TB, name string) Family {
-	t.Helper()
-	for _, family := range Servers(t) {
+func Pick(tb testing.TB, name string) Family {
+	tb.Helper()
+	for _, family := range Servers(tb) {
 		if family.Name == name {
 			return family
 		}
 	}
-	require.FailNow(t, "no such server", "%s is none of %v", name, names())
+	require.FailNow(tb, "no such server", "%s is none of %v", name, names())
 	return Family{}
-}
-
-// EachFamily runs a test once for each of the five servers, as a subtest named after it.
-func EachFamily(t *testing.T, test func(t *testing.T, family Family)) {
-	t.Helper()
-	for _, family := range Servers(t) {
-		t.Run(family.Name, func(t *testing.T) { test(t, family) })
-	}
 }
 
 func open(cache, name string) (Family, error) {

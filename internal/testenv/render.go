@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func (r *renderer) write(reply any) {
 	case []any:
 		r.writeList(reply)
 	case string:
-		fmt.Fprintf(r, "%q", reply)
+		r.WriteString(strconv.Quote(reply))
 	default:
 		fmt.Fprint(r, reply)
 	}

@@ -13,8 +13,8 @@ func (r *run) nextID(key string) string {
 	r.w.lastID++
 	id := strconv.FormatUint(r.w.lastID, 10) + "-1"
 	at := strconv.Itoa(r.db) + key
-	recent := append(r.w.recent[at], id)
-	r.w.recent[at] = recent[max(0, len(recent)-recentIDs):]
+	r.w.recent[at] = append(r.w.recent[at], id)
+	r.w.recent[at] = r.w.recent[at][max(0, len(r.w.recent[at])-recentIDs):]
 	return id
 }
 

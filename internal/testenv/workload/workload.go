@@ -17,8 +17,7 @@ import (
 
 // Options change the mix. The zero value is the full one.
 type Options struct {
-	// Databases is how many databases are used, from 0; 0 means 4. FLUSHALL and SWAPDB stay within them as
-	// far as they can: FLUSHALL does not.
+	// Databases is how many databases are written to, from 0; 0 means 4. Only FLUSHALL reaches further.
 	Databases int
 	// Keys is how many keys of each type a database has; 0 means 8.
 	Keys int
@@ -177,12 +176,21 @@ func (w *Workload) Step(ctx context.Context, client *redis.Client, n int) error 
 			break
 		}
 	}
-	// The connection goes back to the pool in the database that it came with.
-	r.selectDB(client.Options().DB)
-	if err := errors.Join(r.err, r.conn.Close()); err != nil {
+	if err := errors.Join(r.err, r.leave(context.WithoutCancel(ctx))); err != nil {
 		return fmt.Errorf("run workload: %w", err)
 	}
 	return nil
+}
+
+// leave gives the connection back to the pool as it came: outside MULTI and in the client's database. When the
+// context of the step has ended, it may be healthy and in the middle of a transaction.
+func (r *run) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if r.err != nil {
+		_ = r.conn.Do(ctx, "DISCARD").Err() // outside MULTI this is an error
+	}
+	return errors.Join(r.conn.Select(ctx, r.client.Options().DB).Err(), r.conn.Close())
 }
 
 // run is the state of a Step.
