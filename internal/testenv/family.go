@@ -116,6 +116,14 @@ func Pick(tb testing.TB, name string) Family {
 	return Family{}
 }
 
+// EachFamily runs a test once for each of the five servers, as a subtest named after it.
+func EachFamily(t *testing.T, test func(t *testing.T, family Family)) {
+	t.Helper()
+	for _, family := range Servers(t) {
+		t.Run(family.Name, func(t *testing.T) { test(t, family) })
+	}
+}
+
 func open(cache, name string) (Family, error) {
 	raw, err := os.ReadFile(filepath.Join(cache, name, "VERSION"))
 	if err != nil {
