@@ -111,11 +111,13 @@ func (u upstreamAccess) client() *redis.Client {
 		MaintNotificationsConfig:   &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		MaxRetries:                 -1,
 		DialerRetries:              1,
-		PoolSize:                   1,
-		DialTimeout:                sideTimeout,
-		ReadTimeout:                sideTimeout,
-		WriteTimeout:               sideTimeout,
-		ContextTimeoutEnabled:      true,
+		// One connection. PoolSize also says after how many failures go-redis begins to dial each second by itself: not soon.
+		PoolSize:              16,
+		MaxActiveConns:        1,
+		DialTimeout:           sideTimeout,
+		ReadTimeout:           sideTimeout,
+		WriteTimeout:          sideTimeout,
+		ContextTimeoutEnabled: true,
 	})
 }
 
