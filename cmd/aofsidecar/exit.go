@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/aofsidecar/aofsidecar/aof"
+	"github.com/aofsidecar/aofsidecar/internal/admin"
 )
 
 // The exit codes are a contract: scripts and restart policies branch on them.
@@ -13,7 +16,6 @@ const (
 	exitUsage   = 2 // usage or configuration
 	exitCorrupt = 5 // corrupt, or a hole in the chain
 	exitHeld    = 7 // held by another process, or not our directory
-	exitEngine  = 8 // the engine cannot load or send this
 	exitDisk    = 9 // the disk failed
 )
 
@@ -27,51 +29,58 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// ExitError gives any error an exit code and a next step.
-type ExitError struct {
-	Code int
-	Err  error
-	Hint string // what to try; empty for nothing
+// NotReadyError is a check with a negative result, which the command has printed already.
+type NotReadyError struct{ Why string }
+
+func (e *NotReadyError) Error() string { return e.Why }
+
+// verdict is what an error means for the one who called us.
+type verdict struct {
+	code  int
+	hint  string // what to try; empty for nothing
+	quiet bool   // stdout has said it
 }
 
-func (e *ExitError) Error() string { return e.Err.Error() }
-
-func (e *ExitError) Unwrap() error { return e.Err }
-
-// errQuiet fails a command that has said everything already on stdout, as a check that found something.
-var errQuiet = errors.New("")
-
-// exitCode reports how a process that ended with err exits.
-func exitCode(err error) int {
+// judge finds the verdict on an error by its type, never by its text.
+func judge(err error) verdict {
 	if err == nil {
-		return exitDone
+		return verdict{code: exitDone}
 	}
-	if exit, ok := errors.AsType[*ExitError](err); ok {
-		return exit.Code
+	if usage, ok := errors.AsType[*UsageError](err); ok {
+		return verdict{code: exitUsage, hint: usage.Hint}
 	}
-	if _, ok := errors.AsType[*UsageError](err); ok {
-		return exitUsage
+	if _, ok := errors.AsType[*NotReadyError](err); ok {
+		return verdict{code: exitFailed, quiet: true}
 	}
-	return exitFailed
+	if _, ok := errors.AsType[*admin.NotRunningError](err); ok {
+		return verdict{code: exitFailed, hint: "aofsidecar config --origin, and compare control.socket with that of the running sidecar"}
+	}
+	if errors.Is(err, aof.ErrFailed) {
+		return verdict{code: exitDisk, hint: "look at the kernel's log (dmesg); after a restart the mirror goes back to what was durable"}
+	}
+	if _, ok := errors.AsType[*aof.HeldError](err); ok {
+		return verdict{code: exitHeld, hint: "give each sidecar a directory of its own (aof.dir)"}
+	}
+	if _, ok := errors.AsType[*admin.InUseError](err); ok {
+		return verdict{code: exitHeld, hint: "give each sidecar a socket of its own (control.socket)"}
+	}
+	if _, ok := errors.AsType[*aof.NotOursError](err); ok {
+		return verdict{code: exitHeld, hint: "choose an empty directory (aof.dir): a server's own is never written to"}
+	}
+	if _, ok := errors.AsType[*aof.CorruptError](err); ok {
+		return verdict{code: exitCorrupt, hint: "move the directory away, and the next start takes a fresh snapshot"}
+	}
+	return verdict{code: exitFailed}
 }
 
 // printError writes the error, and the next step if there is one.
 func printError(w io.Writer, err error) {
-	if err == nil || errors.Is(err, errQuiet) {
+	v := judge(err)
+	if err == nil || v.quiet {
 		return
 	}
-	_, _ = fmt.Fprintf(w, "Error: %v\n", err)
-	if hint := hintOf(err); hint != "" {
-		_, _ = fmt.Fprintf(w, "Try: %s\n", hint)
+	_, _ = fmt.Fprintf(w, "Error: %v\n", err) // nowhere else to say it
+	if v.hint != "" {
+		_, _ = fmt.Fprintf(w, "Try: %s\n", v.hint)
 	}
-}
-
-func hintOf(err error) string {
-	if exit, ok := errors.AsType[*ExitError](err); ok && exit.Hint != "" {
-		return exit.Hint
-	}
-	if usage, ok := errors.AsType[*UsageError](err); ok {
-		return usage.Hint
-	}
-	return ""
 }

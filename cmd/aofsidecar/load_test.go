@@ -63,7 +63,7 @@ func TestWhichFileIsRead(t *testing.T) {
 	t.Setenv(configPathEnv, fromEnv+".gone")
 	_, err = loadConfig(flagLayer{})
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.Equal(t, exitUsage, exitCode(err))
+	require.Equal(t, exitUsage, judge(err).code)
 }
 
 func TestEmptyVariableCounts(t *testing.T) {
@@ -97,7 +97,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	t.Setenv("AOFSIDECAR_HTTP_PORT", "8080")
 	t.Setenv("AOFSIDECAR_UPSTREAM_FACK", "shipped")
 	_, err := loadConfig(flagLayer{configPath: path, set: []string{"nonsense", "ready-lag=3s"}})
-	require.Equal(t, exitUsage, exitCode(err))
+	require.Equal(t, exitUsage, judge(err).code)
 
 	var usage *UsageError
 	require.ErrorAs(t, err, &usage)

@@ -7,9 +7,12 @@ package main
 import (
 	"io"
 	"os"
+
+	"github.com/redis/go-redis/v9"
 )
 
 func main() {
+	redis.SetLogger(noLibraryLog{})
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -21,5 +24,5 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.Execute()
 	printError(stderr, err)
-	return exitCode(err)
+	return judge(err).code
 }

@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
+	redis.SetLogger(noLibraryLog{})
 	commands := map[string]func(){"aofsidecar": main}
 	testscript.Main(leakChecked{m}, commands)
 }

@@ -39,6 +39,10 @@ func newRootCommand() *cobra.Command {
 	persistent.StringVar(&flags.logLevel, "log-level", "", "debug, info, warn or error")
 	persistent.StringArrayVar(&flags.set, "set", nil, "set one key, `section.key=value`; may be repeated")
 	root.AddCommand(
+		newRunCommand(&flags),
+		newStatusCommand(&flags),
+		newUnpinCommand(&flags),
+		newDoctorCommand(&flags),
 		newConfigCommand(&flags),
 		newVersionCommand(),
 	)

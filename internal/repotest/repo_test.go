@@ -36,9 +36,10 @@ var allowedImports = map[string][]string{
 	"internal/repotest": {},
 	"cmd/aofsidecar":    anything,
 	// Test helpers serve tests of every stage, so they may know any of them; nothing but tests imports them.
-	"internal/testenv":     anything,
-	"internal/fsx/fsxtest": {"internal/fsx"},
-	"upload/storetest":     {"upload"},
+	"internal/testenv":          anything,
+	"internal/testenv/workload": anything,
+	"internal/fsx/fsxtest":      {"internal/fsx"},
+	"upload/storetest":          {"upload"},
 }
 
 var anything = []string{"*"}
@@ -114,7 +115,7 @@ func TestImportsFollowTheFlow(t *testing.T) {
 }
 
 func TestOnlyTestsImportTestHelpers(t *testing.T) {
-	helpers := []string{"internal/testenv", "internal/fsx/fsxtest", "upload/storetest"}
+	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/fsx/fsxtest", "upload/storetest"}
 	for _, file := range sources(t) {
 		if file.isTest() || slices.Contains(helpers, file.dir) {
 			continue
