@@ -1,0 +1,197 @@
+package replica
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// Client is a replica of one upstream. Make it with [New] and call Run once; all other methods are safe for concurrent use.
+type Client struct {
+	opts     Options
+	endpoint endpoint
+	sink     Sink
+	acks     Acks
+
+	drain     chan struct{} // closed by Drain
+	drainOnce sync.Once
+
+	// Of Run's goroutine.
+	failures failures
+	furthest stream.Offset // the greatest boundary offset that was reached since the last snapshot
+	reported string        // what Observer.Refused was last told
+
+	receivedBytes atomic.Int64
+	receivedAt    atomic.Int64 // Unix milliseconds
+
+	mu    sync.Mutex
+	state State
+}
+
+// New checks opts and fills in their defaults; its error names all that is wrong. It does not connect.
+func New(opts Options, sink Sink, acks Acks) (*Client, error) {
+	ep, err := opts.validate()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		opts: opts, endpoint: ep, sink: sink, acks: acks,
+		drain: make(chan struct{}), state: State{Since: time.Now()},
+	}, nil
+}
+
+// Drain ends Run gently: a snapshot or stream that is being received goes on until the upstream ends the connection, then Run
+// returns instead of connecting again; in every other phase it returns at once. Ending Run's context
+// afterwards bounds the wait. It may be called often, and before Run.
+func (c *Client) Drain() {
+	c.drainOnce.Do(func() { close(c.drain) })
+}
+
+// Run replicates until ctx ends or Drain lets it end, and then returns nil; or until the sink fails for good, and then
+// returns the sink's error. Trouble with the upstream never ends it. Nothing of it is running when it returns, and what
+// was appended ends at a boundary.
+func (c *Client) Run(ctx context.Context) error {
+	early, cancel := context.WithCancel(ctx) // ends with Drain, too
+	defer cancel()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		select {
+		case <-c.drain:
+			cancel()
+		case <-early.Done():
+		}
+	})
+	defer cancel()
+	defer c.enter(PhaseStopped)
+	for {
+		err := c.connection(ctx, early)
+		if final := new(finalError); errors.As(err, &final) {
+			return final.err
+		}
+		if early.Err() != nil || !c.backOff(early, err) {
+			return nil
+		}
+	}
+}
+
+// backOff reports the end of a connection and waits as its class demands; false if ctx ended meanwhile.
+func (c *Client) backOff(ctx context.Context, err error) bool {
+	failure := Failure{Class: ClassOf(err), Err: err, Phase: c.State().Phase}
+	failure.InRow = c.failures.add(failure.Class)
+	failure.Retry = c.opts.Backoff.of(failure.Class).delay(failure.InRow)
+	c.lost(failure)
+	c.enter(PhaseBackingOff)
+	timer := time.NewTimer(failure.Retry)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// connection is the life of one connection, from asking the sink where it stands to rolling it back. early ends it
+// before there is something to receive, ctx at any time. It never returns nil.
+func (c *Client) connection(ctx, early context.Context) error {
+	asked, db, err := c.sink.Resume()
+	if err != nil && isFatal(err, true) {
+		return &finalError{err}
+	}
+	if err != nil {
+		return &HeldError{Err: err}
+	}
+	c.enter(PhaseConnecting)
+	c.opts.Observer.connecting(c.opts.Addr)
+	l, err := c.dial(early)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	got, frame, err := c.negotiate(early, l, asked)
+	if err = cmp.Or(err, early.Err()); err != nil {
+		return err
+	}
+	release := l.guard(ctx)
+	defer release()
+	if got.full {
+		c.snapshotBegun(asked, stream.Snapshot{Position: got.position, Bytes: frame.length})
+		db, err = c.fullResync(ctx, l, got.position, frame)
+	} else {
+		err = c.partialResync(ctx, asked, got.position)
+	}
+	if err != nil {
+		return err
+	}
+	return c.follow(ctx, l, got, db)
+}
+
+// negotiate introduces us and waits for the upstream's decision and, if that is a full resync, for the snapshot to begin.
+func (c *Client) negotiate(ctx context.Context, l *link, asked stream.Position) (answer, framing, error) {
+	release := l.guard(ctx)
+	defer release()
+	c.enter(PhaseHandshake)
+	server, err := c.handshake(ctx, l)
+	if err != nil {
+		return answer{}, framing{}, err
+	}
+	c.connected(Peer{Local: l.raw.LocalAddr().String(), Remote: l.raw.RemoteAddr().String(), Server: server})
+	c.enter(PhaseResync)
+	got, err := psync(l, asked)
+	if err != nil || !got.full {
+		return got, framing{}, err
+	}
+	frame, err := readFraming(l)
+	if err != nil {
+		err = &SnapshotError{Position: got.position, Err: err}
+	}
+	return got, frame, err
+}
+
+// partialResync has the sink take a changed id before a byte that follows it: an upstream that was left behind
+// would otherwise answer to the old id, at another place of its own history (protocol.md 11).
+func (c *Client) partialResync(ctx context.Context, asked, got stream.Position) error {
+	if err := c.sink.Continue(ctx, got.ReplID); err != nil {
+		return sinkError(ctx, err)
+	}
+	c.partialResynced(asked, got)
+	return nil
+}
+
+// follow takes the stream until the connection ends, and then takes back what is not whole.
+func (c *Client) follow(ctx context.Context, l *link, got answer, db int) error {
+	if got.full {
+		c.failures.progress(true)
+		c.furthest = got.position.Offset
+	}
+	c.furthest = max(c.furthest, got.position.Offset)
+	boundary, err := c.stream(ctx, l, got.position, db)
+	if final := new(finalError); errors.As(err, &final) {
+		return err
+	}
+	if err := c.sink.Rollback(); err != nil {
+		return &finalError{err}
+	}
+	if boundary > c.furthest {
+		c.failures.progress(false)
+		c.furthest = boundary
+	}
+	return err
+}
+
+// withoutDigits makes errors equal that differ in ports and times only.
+func withoutDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,218 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// recorder is a Sink and Acks in memory: what package aof is, without a disk. It checks what Sink promises about the order of
+// calls and about every run.
+type recorder struct {
+	t testing.TB
+
+	// Hooks; nil does nothing, or what the default says. Set them before Run.
+	onResume   func() error
+	onContinue func(context.Context, stream.ReplID) error
+	onFull     func(context.Context, stream.Snapshot, io.Reader) error // nil: reads to the end
+	onAppend   func(context.Context, *stream.Run) error
+	autoFsync  bool // durable follows received
+	fullDB     int  // the database that FullResync returns
+
+	mu       sync.Mutex
+	open     bool // between Continue or FullResync and Rollback
+	tail     bool // the last run was not Whole
+	pos      stream.Position
+	db       int
+	kept     []byte
+	runs     []stream.Run
+	calls    []string
+	payload  []byte
+	boundary stream.Position
+	keptAtB  int
+	dbAtB    int
+	durable  stream.Offset
+	hasFACK  bool
+	moved    chan struct{}
+}
+
+var (
+	_ Sink = (*recorder)(nil)
+	_ Acks = (*recorder)(nil)
+)
+
+func newRecorder(t testing.TB) *recorder {
+	return &recorder{t: t, moved: make(chan struct{})}
+}
+
+// at sets where a recorder stands before Run.
+func (r *recorder) at(pos stream.Position, db int) *recorder {
+	r.pos, r.db, r.boundary, r.dbAtB = pos, db, pos, db
+	return r
+}
+
+func (r *recorder) log(format string, args ...any) {
+	r.calls = append(r.calls, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Resume() (stream.Position, int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.False(r.t, r.open, "Resume before Rollback")
+	if r.onResume != nil {
+		if err := r.onResume(); err != nil {
+			return stream.Position{}, 0, err
+		}
+	}
+	r.log("resume %s db %d", r.pos, r.db)
+	return r.pos, r.db, nil
+}
+
+func (r *recorder) Continue(ctx context.Context, id stream.ReplID) error {
+	if r.onContinue != nil {
+		if err := r.onContinue(ctx, id); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.False(r.t, r.open, "Continue twice")
+	r.log("continue %s", id)
+	r.open = true
+	r.pos.ReplID = id
+	r.boundary.ReplID = id
+	return nil
+}
+
+func (r *recorder) FullResync(ctx context.Context, snap stream.Snapshot, body io.Reader) (int, error) {
+	var payload bytes.Buffer
+	if _, err := io.Copy(&payload, body); err != nil {
+		return 0, fmt.Errorf("copy snapshot: %w", err)
+	}
+	if r.onFull != nil {
+		if err := r.onFull(ctx, snap, &payload); err != nil {
+			return 0, err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.False(r.t, r.open, "FullResync without Rollback")
+	r.log("full %s %d", snap.Position, snap.Bytes)
+	r.open, r.payload, r.kept, r.keptAtB = true, bytes.Clone(payload.Bytes()), nil, 0
+	r.pos, r.db, r.boundary, r.dbAtB = snap.Position, r.fullDB, snap.Position, r.fullDB
+	r.durable, r.hasFACK = 0, false
+	return r.fullDB, nil
+}
+
+func (r *recorder) Append(ctx context.Context, run *stream.Run) error {
+	if r.onAppend != nil {
+		if err := r.onAppend(ctx, run); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.True(r.t, r.open, "Append before Continue or FullResync")
+	require.Positive(r.t, run.Len(), "a run of nothing")
+	require.LessOrEqual(r.t, run.Boundary, run.Len())
+	require.NotZero(r.t, run.UnixMilli)
+	if r.tail {
+		require.Zero(r.t, run.Dropped, "dropped bytes inside a command")
+	}
+	if len(run.Data) == 0 {
+		require.True(r.t, run.Whole)
+	}
+	if run.Whole && !run.Multi {
+		require.Equal(r.t, run.Len(), run.Boundary)
+	}
+	r.tail = !run.Whole
+	saved := *run
+	saved.Data = bytes.Clone(run.Data)
+	r.runs = append(r.runs, saved)
+	if run.Boundary > 0 {
+		r.boundary.Offset = r.pos.Offset + stream.Offset(run.Boundary)
+		r.keptAtB = len(r.kept) + int(max(0, run.Boundary-run.Dropped))
+		r.dbAtB = run.DB
+	}
+	r.kept = append(r.kept, run.Data...)
+	r.pos.Offset += stream.Offset(run.Len())
+	if r.autoFsync {
+		r.fsyncLocked(r.pos.Offset)
+	}
+	return nil
+}
+
+func (r *recorder) Rollback() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.True(r.t, r.open, "Rollback twice")
+	r.log("rollback to %d", r.boundary.Offset)
+	r.open, r.tail = false, false
+	r.pos, r.db, r.kept = r.boundary, r.dbAtB, r.kept[:r.keptAtB]
+	return nil
+}
+
+func (r *recorder) Received() stream.Offset {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pos.Offset
+}
+
+func (r *recorder) Durable() (stream.Offset, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.durable, r.hasFACK
+}
+
+func (r *recorder) Moved() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moved
+}
+
+// fsync makes all up to off durable.
+func (r *recorder) fsync(off stream.Offset) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fsyncLocked(off)
+}
+
+func (r *recorder) fsyncLocked(off stream.Offset) {
+	r.durable, r.hasFACK = off, true
+	close(r.moved)
+	r.moved = make(chan struct{})
+}
+
+// log so far, and what was kept.
+func (r *recorder) seen() (calls []string, kept string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.calls...), string(r.kept)
+}
+
+// history says which bytes of the stream were kept and which dropped, whatever the runs were.
+func (r *recorder) history() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b strings.Builder
+	var dropped int64
+	for _, run := range r.runs {
+		if dropped += run.Dropped; len(run.Data) > 0 {
+			if dropped > 0 {
+				fmt.Fprintf(&b, "<%d>", dropped)
+			}
+			dropped = 0
+			b.Write(run.Data)
+		}
+	}
+	fmt.Fprintf(&b, "<%d>", dropped)
+	return b.String()
+}
