@@ -14,6 +14,7 @@ const (
 	exitDone    = 0 // done, or nothing to do with an --if-* flag
 	exitFailed  = 1 // failed for a reason that has no code of its own
 	exitUsage   = 2 // usage or configuration
+	exitNothing = 3 // nothing there
 	exitCorrupt = 5 // corrupt, or a hole in the chain
 	exitHeld    = 7 // held by another process, or not our directory
 	exitDisk    = 9 // the disk failed
@@ -66,6 +67,9 @@ func judge(err error) verdict {
 	}
 	if _, ok := errors.AsType[*aof.NotOursError](err); ok {
 		return verdict{code: exitHeld, hint: "choose an empty directory (aof.dir): a server's own is never written to"}
+	}
+	if _, ok := errors.AsType[*NothingThereError](err); ok {
+		return verdict{code: exitNothing, hint: "aofsidecar config --origin, to see where aof.dir comes from"}
 	}
 	if _, ok := errors.AsType[*aof.CorruptError](err); ok {
 		return verdict{code: exitCorrupt, hint: "move the directory away, and the next start takes a fresh snapshot"}

@@ -66,24 +66,29 @@ func (m *monitor) run(ctx context.Context) error {
 }
 
 func (m *monitor) look(ctx context.Context) {
-	position := m.log.Position()
+	position := m.log.Position() // takes the log's lock: a disk that hangs stops the beat
 	m.dog.Beat("aof")
 	status, state := m.log.Status(), m.client.State()
 	now := time.Now()
 	if alive(state, status, now, m.replTimeout) {
 		m.dog.Beat("replica")
 	}
-	m.meter.Note(observe.Progress{
-		At: now, ReplID: position.ReplID,
-		Received: stream.Offset(status.Received), Durable: stream.Offset(max(0, status.Durable)), HasDurable: status.Durable >= 0,
-		Streaming: state.Phase == replica.PhaseStreaming, NotSince: state.Since,
-	})
+	m.note(now, position.ReplID, status, state)
 	size := status.BaseBytes + status.IncrementsBytes
 	grown := size < m.sampleSize || size-m.sampleSize >= keysAfterBytes
 	if state.Phase == replica.PhaseStreaming && grown && now.Sub(m.lastSample) >= keysEvery {
 		m.lastSample, m.sampleSize = now, size
 		m.sampler.sample(ctx)
 	}
+}
+
+// note takes down where the stages stand.
+func (m *monitor) note(now time.Time, id stream.ReplID, status aof.Status, state replica.State) {
+	m.meter.Note(observe.Progress{
+		At: now, ReplID: id,
+		Received: stream.Offset(status.Received), Durable: stream.Offset(max(0, status.Durable)), HasDurable: status.Durable >= 0,
+		Streaming: state.Phase == replica.PhaseStreaming, NotSince: state.Since,
+	})
 }
 
 // alive reports whether the client makes progress, which waiting is. It is stuck if it calls itself streaming although the
@@ -104,6 +109,10 @@ func alive(state replica.State, status aof.Status, now time.Time, replTimeout ti
 func (m *monitor) lag(ctx context.Context) observe.Lag {
 	if m.client.State().Phase == replica.PhaseStreaming {
 		m.sampler.sample(ctx)
+	}
+	status := m.log.Status()
+	if id, err := stream.ParseReplID(status.ReplID); err == nil {
+		m.note(time.Now(), id, status, m.client.State())
 	}
 	return m.meter.Lag(time.Now())
 }

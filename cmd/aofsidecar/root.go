@@ -14,7 +14,7 @@ const rootHelp = `Mirror a live Redis or Valkey into an append-only directory th
 Settings come from flags, from AOFSIDECAR_<SECTION>_<KEY>, from a file (--config, else AOFSIDECAR_CONFIG, else
 /etc/aofsidecar/config.yaml if it exists) and from defaults; the first of them that has a value wins.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 5 corrupt or a hole in the chain,
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing there, 5 corrupt or a hole in the chain,
 7 held by another process or not our directory, 8 the engine cannot load this, 9 the disk failed.`
 
 // newRootCommand returns the command tree. Each call has flags of its own.
@@ -41,6 +41,8 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(&flags),
 		newStatusCommand(&flags),
+		newVerifyCommand(&flags),
+		newInspectCommand(&flags),
 		newUnpinCommand(&flags),
 		newDoctorCommand(&flags),
 		newConfigCommand(&flags),
