@@ -107,14 +107,19 @@ func alive(state replica.State, status aof.Status, now time.Time, replTimeout ti
 
 // lag returns the lag of this moment, after a word with the upstream if there is time for one.
 func (m *monitor) lag(ctx context.Context) observe.Lag {
+	m.noteNow() // the meter takes the upstream's offset only in a history that it knows
 	if m.client.State().Phase == replica.PhaseStreaming {
 		m.sampler.sample(ctx)
+		m.noteNow() // what came while we asked is no lag
 	}
+	return m.meter.Lag(time.Now())
+}
+
+func (m *monitor) noteNow() {
 	status := m.log.Status()
 	if id, err := stream.ParseReplID(status.ReplID); err == nil {
 		m.note(time.Now(), id, status, m.client.State())
 	}
-	return m.meter.Lag(time.Now())
 }
 
 // ready returns nil while the mirror keeps up, else why it does not.
