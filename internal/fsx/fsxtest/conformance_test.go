@@ -9,10 +9,6 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
 )
 
-func TestConformanceOfOS(t *testing.T) {
-	fsxtest.Conformance(t, func() (fsx.FS, string) { return fsx.OS{}, t.TempDir() })
-}
-
 func TestConformanceInMemory(t *testing.T) {
 	fsxtest.Conformance(t, func() (fsx.FS, string) {
 		fsys := fsxtest.New()
