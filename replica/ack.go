@@ -8,9 +8,15 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// ackInterval is the cadence of real replicas (replication.c:replicationCron). A single ACK may be lost: the upstream
-// starts the stream after a diskless snapshot only when one comes after its child has exited (protocol.md 1.6).
-const ackInterval = time.Second
+// ackInterval is the cadence of real replicas (replication.c:replicationCron).
+//
+// After a diskless snapshot the upstream starts the stream only when an ACK comes after its child has exited, which it has not
+// when the first one comes (protocol.md 1.6): there the first intervals are shorter, from eagerInterval on, so that
+// the stream does not start a second late.
+const (
+	ackInterval   = time.Second
+	eagerInterval = 50 * time.Millisecond
+)
 
 // acker tells the upstream how far we are. It sends
 //
@@ -83,18 +89,21 @@ func (a *acker) answer(before stream.Offset) {
 // waitingLocked reports whether a GETACK is not covered by a FACK.
 func (a *acker) waitingLocked() bool { return a.wanted > a.sent.Durable }
 
-// run sends on the clock and on moves of the durable offset until done is closed or a write fails.
-func (a *acker) run(done <-chan struct{}, every func()) {
-	ticker := time.NewTicker(ackInterval)
-	defer ticker.Stop()
+// run sends on the clock, with the first interval as given, and on moves of the durable offset until done is closed or a write
+// fails. It calls tick each time that the clock strikes.
+func (a *acker) run(done <-chan struct{}, interval time.Duration, tick func()) {
+	clock := time.NewTimer(interval)
+	defer clock.Stop()
 	var moved <-chan struct{}
 	for {
 		var err error
 		select {
 		case <-done:
 			return
-		case <-ticker.C:
-			every()
+		case <-clock.C:
+			interval = min(2*interval, ackInterval)
+			clock.Reset(interval)
+			tick()
 			err = a.send()
 		case <-a.wake:
 		case <-moved:

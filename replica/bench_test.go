@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,27 +207,6 @@ func BenchmarkGetAck(b *testing.B) {
 	require.NoError(b, <-done)
 	require.NoError(b, conn.Close())
 }
-
-// repeated is a connection on which the same bytes come for ever, without a kernel: what is left is our own cost.
-type repeated struct {
-	net.Conn
-	chunk []byte
-	rest  []byte
-}
-
-func (r *repeated) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		r.rest = r.chunk
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
-}
-
-func (r *repeated) Write(p []byte) (int, error)      { return len(p), nil }
-func (r *repeated) Close() error                     { return nil }
-func (r *repeated) SetReadDeadline(time.Time) error  { return nil }
-func (r *repeated) SetWriteDeadline(time.Time) error { return nil }
 
 // BenchmarkFeed is the part that looks at every byte.
 func BenchmarkFeed(b *testing.B) {

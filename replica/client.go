@@ -130,7 +130,11 @@ func (c *Client) connection(ctx, early context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.follow(ctx, l, got, db)
+	firstAck := ackInterval
+	if frame.mark != nil {
+		firstAck = eagerInterval
+	}
+	return c.follow(ctx, l, got, db, firstAck)
 }
 
 // negotiate introduces us and waits for the upstream's decision and, if that is a full resync, for the snapshot to begin.
@@ -166,13 +170,13 @@ func (c *Client) partialResync(ctx context.Context, asked, got stream.Position) 
 }
 
 // follow takes the stream until the connection ends, and then takes back what is not whole.
-func (c *Client) follow(ctx context.Context, l *link, got answer, db int) error {
+func (c *Client) follow(ctx context.Context, l *link, got answer, db int, firstAck time.Duration) error {
 	if got.full {
 		c.failures.progress(true)
 		c.furthest = got.position.Offset
 	}
 	c.furthest = max(c.furthest, got.position.Offset)
-	boundary, err := c.stream(ctx, l, got.position, db)
+	boundary, err := c.stream(ctx, l, got.position, db, firstAck)
 	if final := new(finalError); errors.As(err, &final) {
 		return err
 	}

@@ -85,42 +85,32 @@ func (h *history) kept() string {
 	return b.String()
 }
 
-// check compares every run with the history, of which the runs must be a prefix that begins at its offset.
+// check compares every run with the history, of which the runs must be a prefix.
 func (h *history) check(t *testing.T, runs []stream.Run) {
 	t.Helper()
 	wire := h.wire()
-	states := make(map[int]step, len(h.steps))
-	at := 0
-	for _, s := range h.steps {
-		at += len(s.wire)
-		states[at] = s
-	}
-	at = 0
+	at, next, stepEnd := 0, 0, 0 // stepEnd is where the first steps, of the number next, end
 	for i := range runs {
 		run := &runs[i]
 		begin, data := at, at+int(run.Dropped)
 		at += int(run.Len())
-		require.Equal(t, wire[data:at], string(run.Data), "run %d", i)
-		state, whole := states[at]
-		require.Equal(t, whole, run.Whole, "run %d", i)
-		if whole {
-			require.Equal(t, !state.boundary, run.Multi, "run %d", i)
-		}
-		boundary := 0
-		for end := begin + 1; end <= at; end++ {
-			if s, ok := states[end]; ok {
-				require.Equal(t, s.dropped, end <= data, "run %d keeps or drops wrongly", i)
-				if s.boundary {
-					boundary = end
-				}
+		require.True(t, wire[data:at] == string(run.Data), "run %d", i)
+		boundary, db := 0, 0
+		for next < len(h.steps) && stepEnd+len(h.steps[next].wire) <= at {
+			s := h.steps[next]
+			stepEnd += len(s.wire)
+			next++
+			require.Equal(t, s.dropped, stepEnd <= data, "run %d keeps or drops wrongly", i)
+			if s.boundary {
+				boundary, db = stepEnd-begin, s.db
 			}
 		}
-		if boundary == 0 {
-			require.Zero(t, run.Boundary, "run %d", i)
-			continue
+		require.Equal(t, stepEnd == at, run.Whole, "run %d", i)
+		require.Equal(t, next > 0 && !h.steps[next-1].boundary, run.Multi, "run %d", i)
+		require.EqualValues(t, boundary, run.Boundary, "run %d", i)
+		if boundary > 0 {
+			require.Equal(t, db, run.DB, "run %d", i)
 		}
-		require.EqualValues(t, boundary-begin, run.Boundary, "run %d", i)
-		require.Equal(t, states[boundary].db, run.DB, "run %d", i)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
+// maxOffset is what an upstream's offset may be so that all that it can ever send still has one: 4 EiB.
+const maxOffset = 1 << 62
+
 // answer is what the upstream decided on PSYNC.
 type answer struct {
 	// full says that a snapshot of position follows; otherwise the stream goes on where it was asked to.
@@ -43,7 +46,7 @@ func parseAnswer(reply string, asked stream.Position) (answer, error) {
 			return answer{}, wrongAnswer(reply, err)
 		}
 		offset, err := strconv.ParseInt(words[2], 10, 64)
-		if err == nil && offset < 0 {
+		if err == nil && (offset < 0 || offset > maxOffset) {
 			err = strconv.ErrRange
 		}
 		if err != nil {

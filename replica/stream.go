@@ -16,7 +16,9 @@ import (
 //
 // Three goroutines: one reads the socket, this one feeds the sink and answers GETACK, one acknowledges on the clock, also while
 // the sink waits for space. All have ended when stream returns, and the link is closed.
-func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db int) (stream.Offset, error) {
+//
+// firstAck is the time between the first acknowledgement, which is sent at once, and the second.
+func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db int, firstAck time.Duration) (stream.Offset, error) {
 	c.enter(PhaseStreaming)
 	feed := newFeeder(c.sink, pos, db)
 	ack := newAcker(l, c.acks, c.opts.AckBehind, &c.opts.Observer)
@@ -24,7 +26,7 @@ func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db in
 	done := make(chan struct{})
 	var others sync.WaitGroup
 	others.Go(func() { c.read(l, in) })
-	others.Go(func() { ack.run(done, in.trim) })
+	others.Go(func() { ack.run(done, firstAck, in.trim) })
 
 	_ = ack.send() // if it fails, the reader sees why
 	err := c.pump(ctx, in, feed, ack)
