@@ -59,9 +59,9 @@ type AOFConfig struct {
 	AppendFsync FsyncPolicy `yaml:"appendfsync"`
 	// TimestampEnabled writes #TS: lines as Redis does. Default no.
 	TimestampEnabled Bool `yaml:"aof-timestamp-enabled"`
-	// IncrementSize closes an increment that has grown to this size. Default 1gb, at least 64kb; 0 never closes by size.
+	// IncrementSize closes an increment that has grown to this size. Default 1gb, at least 64kb.
 	IncrementSize Size `yaml:"increment-size"`
-	// IncrementAge closes a non-empty increment that is this old. Default 1h, at least 1s; 0s never closes by age.
+	// IncrementAge closes a non-empty increment that is this old. Default 1h, at least 1s.
 	IncrementAge Duration `yaml:"increment-age"`
 }
 

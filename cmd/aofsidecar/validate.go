@@ -101,8 +101,8 @@ func (a *AOFConfig) validate(v *validator) {
 	v.check(checkFileName(a.AppendDirName), "aof.appenddirname")
 	v.require(a.AppendDirName != "retained", "aof.appenddirname", "retained is the name of the sidecar's own folder")
 	v.check(checkFileName(a.AppendFileName), "aof.appendfilename")
-	v.require(a.IncrementSize == 0 || a.IncrementSize >= 64<<10, "aof.increment-size", "must be 0 (never by size) or at least 64kb")
-	v.require(a.IncrementAge == 0 || a.IncrementAge >= Duration(time.Second), "aof.increment-age", "must be 0s (never by age) or at least 1s")
+	v.require(a.IncrementSize >= 64<<10, "aof.increment-size", "must be at least 64kb")
+	v.require(a.IncrementAge >= Duration(time.Second), "aof.increment-age", "must be at least 1s")
 }
 
 // checkFileName wants a name that manifest, loader and file system take as it is, without quoting.

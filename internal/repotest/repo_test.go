@@ -1,6 +1,7 @@
 package repotest
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -163,4 +164,32 @@ func TestNoDependencyIsReplaced(t *testing.T) {
 			require.NotRegexp(t, `^\s*(replace|exclude)\b`, line, "%s", name)
 		}
 	}
+}
+
+// TestSourceIsSmallText holds that nobody commits what a build left: files are text of a reasonable size.
+func TestSourceIsSmallText(t *testing.T) {
+	const limit = 1 << 20
+	root := repository(t)
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if slices.Contains([]string{".git", ".cache", "bin", "dist"}, d.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if name == filepath.Join(root, ".git") || strings.HasSuffix(name, ".test") || strings.HasSuffix(name, ".prof") {
+			return nil // not of the repository, see .gitignore
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		require.LessOrEqual(t, len(text), limit, "%s", name)
+		require.False(t, bytes.HasPrefix(text, []byte("\x7fELF")), "%s is a program", name)
+		return nil
+	})
+	require.NoError(t, err)
 }
