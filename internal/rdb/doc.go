@@ -1,6 +1,38 @@
-// Package rdb reads RDB files of Redis (versions 1 to 12) and Valkey (11 and 80) item by item without decoding values.
+// Package rdb reads RDB files of Redis (versions 1 to 12) and Valkey (80 since Valkey 9; before it Redis' 11) item by
+// item without decoding values.
 //
 // # Place in the flow
 //
-// The log checks every snapshot with it before it becomes a base; `verify` and `inspect` read bases with it.
+// The log checks every snapshot with [Check] before it becomes a base; `verify` and `inspect` read bases with it.
+// [Reader] is the layer below: a rewrite walks the old base with it and copies untouched entries as raw bytes.
+//
+// # Format
+//
+//	"REDIS" 4 digits | "VALKEY" 3 digits
+//	items: (expire? idle? freq? type key value) | opcode ...     (protocol.md 6.2 to 6.6)
+//	0xFF, then from version 5 on 8 bytes CRC64 of all before, little endian; all zero = not checked
+//
+// The magic is the dialect. It decides what the codes mean where Redis and Valkey went apart: 22 is two different
+// hash encodings (protocol.md 6.5), 0xF3 is Valkey's, 0xF4 is Redis'.
+//
+// # What is checked
+//
+// That every length and count is sound and lies within the file, that every opcode and value has the parts it must have, and the
+// CRC64. Of what a loader refuses, also: types and opcodes of pre-release formats, NaN scores, container
+// kinds of quicklists, the size of stream ids, headers of listpacks, ziplists and intsets that are not compressed, keys over
+// 512 MiB, impossible LZF ratios, databases over 2^31-1. Deliberately not: the order of opcodes, duplicate keys or members (that would take
+// memory for all of them), the inside of blobs, whether compressed strings decompress, scripts of functions.
+//
+// A type or opcode that this package does not know ends the walk with an [UnknownError], as its length cannot be told. Check
+// then still verifies the CRC64 of the whole file.
+//
+// # Invariants
+//
+// Memory is a buffer of 128 KiB and tables of 32 KiB, plus the current key and what lies before it in its entry, plus short values of auxiliary
+// fields; it grows as bytes arrive, never by an announced length. Nothing is allocated per entry once these have
+// grown. The package does no I/O but through io.Reader and io.Writer.
+//
+// # Concurrency
+//
+// A Reader is for one goroutine. There is no shared state.
 package rdb

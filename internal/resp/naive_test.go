@@ -86,7 +86,7 @@ func naiveOne(in string, annotations bool) (size int, f found, state string) {
 		texts = append(texts, in[at:at+int(n)])
 		at += int(n)
 		if end := in[at:min(at+2, len(in))]; end != "\r\n" {
-			return 0, f, naiveCut(strings.HasPrefix("\r\n", end))
+			return 0, f, naiveCut(end == "\r\n"[:len(end)])
 		}
 		at += 2
 	}

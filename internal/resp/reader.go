@@ -59,6 +59,12 @@ type Reader struct {
 // NewReader returns a Reader that reads r from its present place, which is offset 0.
 func NewReader(r io.Reader) *Reader { return &Reader{br: bufio.NewReaderSize(r, readerBuffer)} }
 
+// Reset makes the Reader read src from its present place, as a new one would, and keeps its storage and MaxArgBytes.
+func (r *Reader) Reset(src io.Reader) {
+	r.br.Reset(src)
+	r.off, r.err = 0, nil
+}
+
 // Next returns the next command. At the end of the input it returns io.EOF if the last command is whole, else
 // io.ErrUnexpectedEOF: the torn command begins at the last End. What is not syntax is a *SyntaxError; r's own errors are wrapped.
 // Errors are final. A Reader accepts exactly what a Scanner with AllowAnnotations accepts.

@@ -115,3 +115,16 @@ func TestAppendCommand(t *testing.T) {
 	require.Equal(t, "x*1\r\n$4\r\nPING\r\n", string(resp.AppendCommandStrings([]byte("x"), "PING")))
 	require.Equal(t, "x", string(resp.AppendCommand([]byte("x"))))
 }
+
+func TestReaderReset(t *testing.T) {
+	r := resp.NewReader(strings.NewReader("*1\r\n$4\r\nPI"))
+	_, err := r.Next()
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	r.Reset(strings.NewReader(command("PING")))
+	cmd, err := r.Next()
+	require.NoError(t, err)
+	require.Equal(t, int64(0), cmd.Start)
+	require.Equal(t, resp.Ping, cmd.Kind)
+	_, err = r.Next()
+	require.ErrorIs(t, err, io.EOF)
+}

@@ -79,7 +79,7 @@ func header(p []byte, i int, mark byte, limit int64) (n, next int) {
 	if i >= len(p) || p[i] != mark {
 		return 0, 0
 	}
-	v, what := int64(0), ""
+	var v int64
 	for j := i + 1; j < len(p); j++ {
 		if p[j] == '\r' {
 			if j == i+1 || j+1 == len(p) || p[j+1] != '\n' {
@@ -87,9 +87,11 @@ func header(p []byte, i int, mark byte, limit int64) (n, next int) {
 			}
 			return int(v), j + 2
 		}
-		if v, what = appendDigit(v, j-i-1, p[j], limit); what != "" {
+		next, what := appendDigit(v, j-i-1, p[j], limit)
+		if what != "" {
 			return 0, 0
 		}
+		v = next
 	}
 	return 0, 0
 }

@@ -69,7 +69,7 @@ func (p Position) String() string {
 	return p.ReplID.String() + ":" + strconv.FormatInt(int64(p.Offset), 10)
 }
 
-// ParsePosition reads what String writes. "?:<n>" is refused: a position without an id is the zero value.
+// ParsePosition reads what String writes, and nothing else but ids in upper case. "?:<n>" is refused: a position without an id is the zero value.
 func ParsePosition(s string) (Position, error) {
 	id, off, ok := strings.Cut(s, ":")
 	if !ok {
@@ -80,7 +80,7 @@ func ParsePosition(s string) (Position, error) {
 		return Position{}, fmt.Errorf("parse position: %w", err)
 	}
 	n, err := strconv.ParseInt(off, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || strconv.FormatInt(n, 10) != off {
 		return Position{}, fmt.Errorf("parse position %q: offset is not a whole number >= 0", s)
 	}
 	return Position{ReplID: replid, Offset: Offset(n)}, nil

@@ -18,13 +18,13 @@ const appendDir = "appendonlydir"
 // BootFromAOF copies the AOF of dir while it may be written to ([CopyLive]) and boots a stock server of the
 // family from the copy, as a replica of nowhere, so that the server expires nothing. dir is the folder that
 // holds appendonlydir. It fails the test when the server does not load it.
-func BootFromAOF(t testing.TB, family Family, dir string, options ...Option) *Server {
-	t.Helper()
-	copied := filepath.Join(t.TempDir(), appendDir)
-	require.NoError(t, CopyLive(t.Context(), filepath.Join(dir, appendDir), copied))
+func BootFromAOF(tb testing.TB, family Family, dir string, options ...Option) *Server {
+	tb.Helper()
+	copied := filepath.Join(tb.TempDir(), appendDir)
+	require.NoError(tb, CopyLive(tb.Context(), filepath.Join(dir, appendDir), copied))
 	options, err := bootOptions(copied, options)
-	require.NoError(t, err)
-	return StartServer(t, family, options...)
+	require.NoError(tb, err)
+	return StartServer(tb, family, options...)
 }
 
 // Boot is [BootFromAOF] without a test: it copies into a folder of the server's own, which goes when the

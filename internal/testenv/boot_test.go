@@ -3,6 +3,7 @@ package testenv_test
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -13,24 +14,26 @@ import (
 
 // A stock server's own AOF, copied while it writes, boots to the same state.
 func TestBootFromAOF(t *testing.T) {
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes", "appendfsync no"))
-		for i := range 300 {
-			do(t, server.Client(), []any{"set", i, "v", "px", 60_000}, []any{"rpush", "list", i})
-		}
-		do(t, server.Client(), []any{"set", "short", "v", "px", 1})
-		release, err := testenv.Freeze(t.Context(), server.Client())
-		require.NoError(t, err)
-		booted := testenv.BootFromAOF(t, family, server.Dir())
-		testenv.RequireEqual(t, server, booted)
-		require.NoError(t, release(t.Context()))
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes", "appendfsync no"))
+			for i := range 300 {
+				do(t, server.Client(), []any{"set", i, "v", "px", 60_000}, []any{"rpush", "list", i})
+			}
+			do(t, server.Client(), []any{"set", "short", "v", "px", 1})
+			release, err := testenv.Freeze(t.Context(), server.Client())
+			require.NoError(t, err)
+			booted := testenv.BootFromAOF(t, family, server.Dir())
+			testenv.RequireEqual(t, server, booted)
+			require.NoError(t, release(t.Context()))
 
-		again, err := testenv.Boot(t.Context(), family, server.Dir())
-		require.NoError(t, err)
-		dir := again.Dir()
-		require.NoError(t, again.Close())
-		require.NoDirExists(t, dir)
-	})
+			again, err := testenv.Boot(t.Context(), family, server.Dir())
+			require.NoError(t, err)
+			dir := again.Dir()
+			require.NoError(t, again.Close())
+			require.NoDirExists(t, dir)
+		})
+	}
 }
 
 // Rewrites replace the manifest again and again under the copy.
@@ -73,4 +76,22 @@ func TestCopyLiveFailures(t *testing.T) {
 	got, err := os.ReadFile(filepath.Join(dst, "a.1.incr.aof"))
 	require.NoError(t, err)
 	require.Equal(t, "data", string(got))
+}
+
+// After a clean stop the server's own check-aof passes its own AOF, except where it is known to be broken.
+func TestCheckAOF(t *testing.T) {
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes"))
+			do(t, server.Client(), []any{"set", "k", "v"})
+			require.NoError(t, server.Stop(t.Context()))
+			manifest := filepath.Join(server.Dir(), "appendonlydir", "appendonly.aof.manifest")
+			output, err := exec.CommandContext(t.Context(), family.CheckAOF(), manifest).CombinedOutput()
+			if family.Has(testenv.BrokenCheckAOF) {
+				require.Error(t, err, "%s", output)
+				return
+			}
+			require.NoError(t, err, "%s", output)
+		})
+	}
 }

@@ -56,20 +56,20 @@ func Compare(ctx context.Context, want, got *Server, options ...FingerprintOptio
 }
 
 // RequireEqual fails the test when [Compare] finds a difference.
-func RequireEqual(t testing.TB, want, got *Server, options ...FingerprintOption) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+func RequireEqual(tb testing.TB, want, got *Server, options ...FingerprintOption) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
 	defer cancel()
 	diff, err := Compare(ctx, want, got, options...)
-	require.NoError(t, err)
-	require.Empty(t, diff, "%s and %s differ (first / second)", want.Addr(), got.Addr())
+	require.NoError(tb, err)
+	require.Empty(tb, diff, "%s and %s differ (first / second)", want.Addr(), got.Addr())
 }
 
 // CaughtUp waits until a replica has taken everything that its upstream has written. It fails the test
 // when that does not happen.
-func CaughtUp(t testing.TB, upstream, replica *Server) {
-	t.Helper()
-	Eventually(t, "the replica to catch up", func(ctx context.Context) (string, bool) {
+func CaughtUp(tb testing.TB, upstream, replica *Server) {
+	tb.Helper()
+	Eventually(tb, "the replica to catch up", func(ctx context.Context) (string, bool) {
 		there, err := upstream.Info(ctx, "replication")
 		if err != nil {
 			return err.Error(), false

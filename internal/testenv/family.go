@@ -97,22 +97,22 @@ func Families() ([]Family, error) {
 }
 
 // Servers returns the five servers and fails the test when one is missing.
-func Servers(t testing.TB) []Family {
-	t.Helper()
+func Servers(tb testing.TB) []Family {
+	tb.Helper()
 	families, err := Families()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return families
 }
 
 // Pick returns one server by name and fails the test when it is missing.
-func Pick(t testing.TB, name string) Family {
-	t.Helper()
-	for _, family := range Servers(t) {
+func Pick(tb testing.TB, name string) Family {
+	tb.Helper()
+	for _, family := range Servers(tb) {
 		if family.Name == name {
 			return family
 		}
 	}
-	require.FailNow(t, "no such server", "%s is none of %v", name, names())
+	require.FailNow(tb, "no such server", "%s is none of %v", name, names())
 	return Family{}
 }
 

@@ -35,20 +35,22 @@ func TestFeaturesMatchTheServers(t *testing.T) {
 		testenv.DelIfEq:    "delifeq",
 		testenv.VectorSets: "vadd",
 	}
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		client := testenv.StartServer(t, family).Client()
-		for feature, command := range commands {
-			reply, err := client.Do(t.Context(), "command", "info", command).Slice()
-			require.NoError(t, err)
-			require.Equal(t, reply[0] != nil, family.Has(feature), command)
-		}
-		err := client.Do(t.Context(), "set", "k", "v", "ifeq", "w").Err()
-		if family.Has(testenv.SetIfEq) {
-			require.ErrorContains(t, err, "nil", "the comparison fails, the syntax does not")
-		} else {
-			require.ErrorContains(t, err, "syntax")
-		}
-	})
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			client := testenv.StartServer(t, family).Client()
+			for feature, command := range commands {
+				reply, err := client.Do(t.Context(), "command", "info", command).Slice()
+				require.NoError(t, err)
+				require.Equal(t, reply[0] != nil, family.Has(feature), command)
+			}
+			err := client.Do(t.Context(), "set", "k", "v", "ifeq", "w").Err()
+			if family.Has(testenv.SetIfEq) {
+				require.ErrorContains(t, err, "nil", "the comparison fails, the syntax does not")
+			} else {
+				require.ErrorContains(t, err, "syntax")
+			}
+		})
+	}
 }
 
 func TestParseVersion(t *testing.T) {

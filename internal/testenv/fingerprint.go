@@ -219,7 +219,7 @@ func (r *reader) describe(ctx context.Context, names []string, keys map[string]K
 	}
 	for i, name := range names {
 		key := Key{Type: types[i].Val()}
-		// "none": its time came between SCAN and TYPE.
+		// "none": its time came between SCAN and TYPE, or, further down, between TYPE and XINFO.
 		if key.Type == "none" || key.Type == "hash" && r.ignoreHashes {
 			continue
 		}
@@ -231,7 +231,11 @@ func (r *reader) describe(ctx context.Context, names []string, keys map[string]K
 		if key.ExpireAt, err = expiries[i].Int64(); err != nil {
 			return fmt.Errorf("read expiry of %q: %w", name, err)
 		}
-		if err := r.detail(ctx, name, &key); err != nil {
+		err = r.detail(ctx, name, &key)
+		if redis.HasErrorPrefix(err, "no such key") {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("read %s %q: %w", key.Type, name, err)
 		}
 		keys[name] = key

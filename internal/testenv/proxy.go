@@ -56,11 +56,11 @@ type Proxy struct {
 }
 
 // NewProxy is [StartProxy] for tests: it closes the proxy when the test ends.
-func NewProxy(t testing.TB, target string) *Proxy {
-	t.Helper()
-	proxy, err := StartProxy(t.Context(), target)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+func NewProxy(tb testing.TB, target string) *Proxy {
+	tb.Helper()
+	proxy, err := StartProxy(tb.Context(), target)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, proxy.Close()) })
 	return proxy
 }
 

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -40,9 +41,9 @@ func (r *renderer) write(reply any) {
 	case []any:
 		r.writeList(reply)
 	case string:
-		fmt.Fprintf(r, "%q", reply)
+		r.WriteString(strconv.Quote(reply))
 	default:
-		fmt.Fprint(r, reply)
+		_, _ = fmt.Fprint(r, reply) // a Builder does not fail
 	}
 }
 

@@ -48,15 +48,15 @@ type Server struct {
 
 // StartServer is [Start] for tests: it fails the test on an error, closes the server when the test ends,
 // and then adds the end of the server's log to the output of a failed test.
-func StartServer(t testing.TB, family Family, options ...Option) *Server {
-	t.Helper()
-	server, err := Start(t.Context(), family, options...)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("end of the log of %s on %s:\n%s", family, server.Addr(), tail(server.Log(), 4<<10))
+func StartServer(tb testing.TB, family Family, options ...Option) *Server {
+	tb.Helper()
+	server, err := Start(tb.Context(), family, options...)
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("end of the log of %s on %s:\n%s", family, server.Addr(), tail(server.Log(), 4<<10))
 		}
-		require.NoError(t, server.Close())
+		require.NoError(tb, server.Close())
 	})
 	return server
 }

@@ -17,36 +17,38 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestServerLifeCycle(t *testing.T) {
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		ctx := t.Context()
-		server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes", "appendfsync always"))
-		client := server.Client()
-		info, err := server.Info(ctx, "server")
-		require.NoError(t, err)
-		version := info["redis_version"]
-		if family.Dialect == testenv.Valkey {
-			version = info["valkey_version"]
-		}
-		require.Equal(t, family.Version.String(), version)
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			ctx := t.Context()
+			server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes", "appendfsync always"))
+			client := server.Client()
+			info, err := server.Info(ctx, "server")
+			require.NoError(t, err)
+			version := info["redis_version"]
+			if family.Dialect == testenv.Valkey {
+				version = info["valkey_version"]
+			}
+			require.Equal(t, family.Version.String(), version)
 
-		pid := server.PID()
-		require.NoError(t, client.Set(ctx, "kept", "1", 0).Err())
-		require.NoError(t, server.Kill())
-		require.Zero(t, server.PID())
-		require.Error(t, client.Ping(ctx).Err())
-		require.NoError(t, server.Start(ctx))
-		require.NotEqual(t, pid, server.PID())
-		require.Equal(t, "1", client.Get(ctx, "kept").Val())
+			pid := server.PID()
+			require.NoError(t, client.Set(ctx, "kept", "1", 0).Err())
+			require.NoError(t, server.Kill())
+			require.Zero(t, server.PID())
+			require.Error(t, client.Ping(ctx).Err())
+			require.NoError(t, server.Start(ctx))
+			require.NotEqual(t, pid, server.PID())
+			require.Equal(t, "1", client.Get(ctx, "kept").Val())
 
-		require.NoError(t, server.Restart(ctx))
-		require.Equal(t, "1", client.Get(ctx, "kept").Val())
-		require.Contains(t, server.Log(), "Ready to accept connections")
+			require.NoError(t, server.Restart(ctx))
+			require.Equal(t, "1", client.Get(ctx, "kept").Val())
+			require.Contains(t, server.Log(), "Ready to accept connections")
 
-		dir := server.Dir()
-		require.NoError(t, server.Close())
-		require.NoError(t, server.Close(), "a second Close is harmless")
-		require.NoDirExists(t, dir)
-	})
+			dir := server.Dir()
+			require.NoError(t, server.Close())
+			require.NoError(t, server.Close(), "a second Close is harmless")
+			require.NoDirExists(t, dir)
+		})
+	}
 }
 
 func TestServerPause(t *testing.T) {
@@ -72,39 +74,41 @@ func processState(t *testing.T, pid int) string {
 }
 
 func TestServerAccess(t *testing.T) {
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		ctx := t.Context()
-		files := testenv.NewTLS(t)
-		server := testenv.StartServer(t, family,
-			testenv.WithTLS(files), testenv.WithUnixSocket(), testenv.WithPassword(`pass "word"`),
-			testenv.WithUser("sidecar", "on", ">other", "+ping"))
-		require.NoError(t, server.Client().Ping(ctx).Err())
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			ctx := t.Context()
+			files := testenv.NewTLS(t)
+			server := testenv.StartServer(t, family,
+				testenv.WithTLS(files), testenv.WithUnixSocket(), testenv.WithPassword(`pass "word"`),
+				testenv.WithUser("sidecar", "on", ">other", "+ping"))
+			require.NoError(t, server.Client().Ping(ctx).Err())
 
-		options, err := server.Options()
-		require.NoError(t, err)
-		options.Network, options.Addr, options.TLSConfig = "unix", server.Socket(), nil
-		options.Username, options.Password = "sidecar", "other"
-		socket := redis.NewClient(options)
-		defer func() { require.NoError(t, socket.Close()) }()
-		require.NoError(t, socket.Ping(ctx).Err())
-		require.ErrorContains(t, socket.Get(ctx, "k").Err(), "NOPERM")
+			options, err := server.Options()
+			require.NoError(t, err)
+			options.Network, options.Addr, options.TLSConfig = "unix", server.Socket(), nil
+			options.Username, options.Password = "sidecar", "other"
+			socket := redis.NewClient(options)
+			defer func() { require.NoError(t, socket.Close()) }()
+			require.NoError(t, socket.Ping(ctx).Err())
+			require.ErrorContains(t, socket.Get(ctx, "k").Err(), "NOPERM")
 
-		stranger := testenv.NewTLS(t)
-		config, err := stranger.ClientConfig()
-		require.NoError(t, err)
-		options, err = server.Options()
-		require.NoError(t, err)
-		options.TLSConfig = config
-		strange := redis.NewClient(options)
-		defer func() { require.NoError(t, strange.Close()) }()
-		require.ErrorContains(t, strange.Ping(ctx).Err(), "certificate")
+			stranger := testenv.NewTLS(t)
+			config, err := stranger.ClientConfig()
+			require.NoError(t, err)
+			options, err = server.Options()
+			require.NoError(t, err)
+			options.TLSConfig = config
+			strange := redis.NewClient(options)
+			defer func() { require.NoError(t, strange.Close()) }()
+			require.ErrorContains(t, strange.Ping(ctx).Err(), "certificate")
 
-		replica := testenv.StartServer(t, family, testenv.WithTLS(files), testenv.ReplicaOf(server))
-		testenv.Eventually(t, "the replica's link", func(ctx context.Context) (string, bool) {
-			info, err := replica.Info(ctx, "replication")
-			return info["master_link_status"], err == nil && info["master_link_status"] == "up"
+			replica := testenv.StartServer(t, family, testenv.WithTLS(files), testenv.ReplicaOf(server))
+			testenv.Eventually(t, "the replica's link", func(ctx context.Context) (string, bool) {
+				info, err := replica.Info(ctx, "replication")
+				return info["master_link_status"], err == nil && info["master_link_status"] == "up"
+			})
 		})
-	})
+	}
 }
 
 func TestServerThatCannotStart(t *testing.T) {

@@ -37,10 +37,10 @@ type authority struct {
 
 // NewTLS makes an authority with one server and one client certificate, valid for a day. Two calls
 // make two authorities that do not know each other.
-func NewTLS(t testing.TB) *TLSFiles {
-	t.Helper()
-	files, err := WriteTLS(t.TempDir())
-	require.NoError(t, err)
+func NewTLS(tb testing.TB) *TLSFiles {
+	tb.Helper()
+	files, err := WriteTLS(tb.TempDir())
+	require.NoError(tb, err)
 	return files
 }
 

@@ -42,9 +42,9 @@ func Poll[T any](ctx context.Context, what string, probe func(ctx context.Contex
 
 // Eventually waits until probe reports true and returns its value. After 30 seconds, or when the test
 // ends, it fails the test and reports the last value that probe returned.
-func Eventually[T any](t testing.TB, what string, probe func(ctx context.Context) (T, bool)) T {
-	t.Helper()
-	last, err := Poll(t.Context(), what, probe)
-	require.NoError(t, err)
+func Eventually[T any](tb testing.TB, what string, probe func(ctx context.Context) (T, bool)) T {
+	tb.Helper()
+	last, err := Poll(tb.Context(), what, probe)
+	require.NoError(tb, err)
 	return last
 }

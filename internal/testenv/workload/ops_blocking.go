@@ -15,7 +15,7 @@ const blockLong = "1"
 
 // blockingOps start a command that blocks on a second connection and serve it from the first.
 func blockingOps() []op {
-	served := func(row string, block func(r *run, key string) []any, push func(r *run, key string) []any, kind string) op {
+	served := func(row string, block, push func(r *run, key string) []any, kind string) op {
 		return op{row: row, weight: 1, alone: true, run: func(r *run) {
 			if r.w.options.NoBlocking {
 				return

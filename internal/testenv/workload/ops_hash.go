@@ -1,5 +1,7 @@
 package workload
 
+import "strconv"
+
 func hashOps() []op {
 	return []op{
 		{row: "HSET", weight: 6, run: func(r *run) { r.do("HSET", r.key(kindHash), r.field(), r.value(), r.field(), r.value()) }},
@@ -53,16 +55,32 @@ func fieldTTLOps() []op {
 	}
 }
 
+// newElement names an element that no vector set has: a VADD that changes an existing element is not told to
+// replicas by Redis 8.0.2, so that upstream and stream differ.
+func (r *run) newElement(key string) string {
+	return "e" + strconv.FormatUint(r.w.seed, 36) + "-" + r.nextID(key)
+}
+
 func vectorOps() []op {
+	add := func(r *run, key, element string) {
+		r.do("VADD", key, "VALUES", 3, 1+r.n(10), r.n(10), r.n(10), element)
+	}
 	return []op{
 		{row: "VADD", weight: 2, run: func(r *run) {
-			r.do("VADD", r.key(kindVector), "VALUES", 3, r.n(10), r.n(10), r.n(10), "e"+itoa(r.n(10)))
+			key := r.key(kindVector)
+			add(r, key, r.newElement(key))
 		}},
 		{row: "VSETATTR", weight: 2, run: func(r *run) {
 			key := r.key(kindVector)
-			r.do("VADD", key, "VALUES", 3, 1, 2, 3, "e1")
-			r.do("VSETATTR", key, "e1", `{"n":`+itoa(r.n(100))+`}`)
+			element := r.newElement(key)
+			add(r, key, element)
+			r.do("VSETATTR", key, element, `{"n":`+itoa(r.n(100))+`}`)
 		}},
-		{row: "VREM", weight: 2, run: func(r *run) { r.do("VREM", r.key(kindVector), "e"+itoa(r.n(10))) }},
+		{row: "VREM", weight: 2, run: func(r *run) {
+			key := r.key(kindVector)
+			element := r.newElement(key)
+			add(r, key, element)
+			r.do("VREM", key, element)
+		}},
 	}
 }

@@ -33,11 +33,11 @@ func listOps() []op {
 		{row: "LMPOP", weight: 2, run: func(r *run) {
 			r.do("LMPOP", 2, r.key(kindList), r.key(kindList), r.either("LEFT", "RIGHT"), "COUNT", 1+r.n(4))
 		}},
-		{row: "BLPOP", weight: 2, run: func(r *run) { r.filled("RPUSH", kindList, "BLPOP", blockShort) }},
-		{row: "BRPOP", weight: 2, run: func(r *run) { r.filled("RPUSH", kindList, "BRPOP", blockShort) }},
-		{row: "BRPOPLPUSH", weight: 2, run: func(r *run) { r.filled("LPUSH", kindList, "BRPOPLPUSH", r.key(kindList), blockShort) }},
+		{row: "BLPOP", weight: 2, run: func(r *run) { r.filled("RPUSH", "BLPOP", blockShort) }},
+		{row: "BRPOP", weight: 2, run: func(r *run) { r.filled("RPUSH", "BRPOP", blockShort) }},
+		{row: "BRPOPLPUSH", weight: 2, run: func(r *run) { r.filled("LPUSH", "BRPOPLPUSH", r.key(kindList), blockShort) }},
 		{row: "BLMOVE", weight: 2, run: func(r *run) {
-			r.filled("LPUSH", kindList, "BLMOVE", r.key(kindList), "LEFT", "RIGHT", blockShort)
+			r.filled("LPUSH", "BLMOVE", r.key(kindList), "LEFT", "RIGHT", blockShort)
 		}},
 		{row: "BLMPOP", weight: 2, run: func(r *run) {
 			key := r.key(kindList)
@@ -51,8 +51,8 @@ func listOps() []op {
 const blockShort = "0.01"
 
 // filled pushes first, so that a blocking command has something to take at once.
-func (r *run) filled(push, kind, command string, rest ...any) {
-	key := r.key(kind)
+func (r *run) filled(push, command string, rest ...any) {
+	key := r.key(kindList)
 	r.do(push, key, r.value())
 	r.do(with([]any{command, key}, rest...)...)
 }

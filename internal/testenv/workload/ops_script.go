@@ -19,7 +19,7 @@ redis.call('sadd', KEYS[2], 'there', ARGV[1])`
 	// scriptFails has effects before it fails; they stay.
 	scriptFails = `redis.call('APPEND', KEYS[1], 'a')
 return redis.call('INCR', KEYS[1])`
-	// scriptTime spends a random key's life; effects, not the random choice, are sent.
+	// scriptRandom removes a random member; the effect is sent, not the choice.
 	scriptRandom = `redis.call('SADD', KEYS[1], 'a', 'b', 'c')
 redis.call('SPOP', KEYS[1])
 return redis.call('PEXPIRE', KEYS[1], 3600000)`
@@ -74,10 +74,6 @@ func functionOps() []op {
 			payload, _ := r.do("FUNCTION", "DUMP").(string)
 			r.do("FUNCTION", "RESTORE", payload, r.either("REPLACE", "FLUSH"))
 		}},
-		{row: "FUNCTION FLUSH", weight: 1, run: func(r *run) {
-			if r.oneIn(4) {
-				r.do("FUNCTION", "FLUSH", r.either("SYNC", "ASYNC"))
-			}
-		}},
+		{row: "FUNCTION FLUSH", weight: 1, rare: true, run: func(r *run) { r.do("FUNCTION", "FLUSH", r.either("SYNC", "ASYNC")) }},
 	}
 }

@@ -7,16 +7,8 @@ import (
 func serverOps() []op {
 	return []op{
 		{row: "SWAPDB", weight: 1, run: func(r *run) { r.do("SWAPDB", r.db, r.otherDB()) }},
-		{row: "FLUSHDB", weight: 1, run: func(r *run) {
-			if r.oneIn(8) {
-				r.do(with([]any{"FLUSHDB"}, r.either("SYNC", "ASYNC"))...)
-			}
-		}},
-		{row: "FLUSHALL", weight: 1, run: func(r *run) {
-			if r.oneIn(16) {
-				r.do("FLUSHALL")
-			}
-		}},
+		{row: "FLUSHDB", weight: 1, rare: true, run: func(r *run) { r.do("FLUSHDB", r.either("SYNC", "ASYNC")) }},
+		{row: "FLUSHALL", weight: 1, rare: true, run: func(r *run) { r.do("FLUSHALL") }},
 		{row: "PUBLISH", weight: 2, run: func(r *run) { r.do("PUBLISH", "channel", r.value()) }},
 		{row: "SPUBLISH", weight: 2, run: func(r *run) { r.do("SPUBLISH", "channel", r.value()) }},
 		{weight: 1, alone: true, run: func(r *run) {

@@ -13,8 +13,8 @@ func (r *run) nextID(key string) string {
 	r.w.lastID++
 	id := strconv.FormatUint(r.w.lastID, 10) + "-1"
 	at := strconv.Itoa(r.db) + key
-	recent := append(r.w.recent[at], id)
-	r.w.recent[at] = recent[max(0, len(recent)-recentIDs):]
+	r.w.recent[at] = append(r.w.recent[at], id)
+	r.w.recent[at] = r.w.recent[at][max(0, len(r.w.recent[at])-recentIDs):]
 	return id
 }
 
@@ -40,7 +40,7 @@ func streamOps() []op {
 		}},
 		{row: "XADD", weight: 1, run: func(r *run) { r.do("XADD", r.key(kindAuto), "MINID", "~", "1-1", "*", "f", "v") }},
 		{row: "XTRIM", weight: 1, run: func(r *run) { r.do("XTRIM", r.key(kindAuto), "MAXLEN", "~", 10) }},
-		{row: "XTRIM", weight: 2, run: func(r *run) { r.do("XTRIM", r.key(r.streamKind()), "MAXLEN", 20+r.n(10)) }},
+		{row: "XTRIM", weight: 2, run: func(r *run) { r.do("XTRIM", r.key(r.streamKind()), "MAXLEN", 2+r.n(8)) }},
 		{row: "XTRIM", weight: 1, run: func(r *run) {
 			key := r.key(kindIDs)
 			r.do("XTRIM", key, "MINID", "=", r.someID(key))

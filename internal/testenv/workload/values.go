@@ -47,15 +47,6 @@ func keyName(kind string, i int) string {
 	return kind + ":" + strconv.Itoa(i)
 }
 
-// keys draws several, possibly the same twice.
-func (r *run) keys(kind string, n int) []any {
-	out := make([]any, n)
-	for i := range out {
-		out[i] = r.key(kind)
-	}
-	return out
-}
-
 // value draws a value.
 func (r *run) value() any {
 	switch r.n(12) {

@@ -17,8 +17,7 @@ import (
 
 // Options change the mix. The zero value is the full one.
 type Options struct {
-	// Databases is how many databases are used, from 0; 0 means 4. FLUSHALL and SWAPDB stay within them as
-	// far as they can: FLUSHALL does not.
+	// Databases is how many databases are written to, from 0; 0 means 4. Only FLUSHALL reaches further.
 	Databases int
 	// Keys is how many keys of each type a database has; 0 means 8.
 	Keys int
@@ -34,6 +33,9 @@ type Options struct {
 	NoVectorSets bool
 	// NoBlocking leaves out what waits: blocking pops that another client serves, WAIT, WAITAOF.
 	NoBlocking bool
+	// FlushOften makes what empties a database as frequent as any other command, instead of once in some
+	// thousands.
+	FlushOften bool
 	// MigrateTo is host and port of a server of the same version that MIGRATE may send keys to; empty means no
 	// MIGRATE.
 	MigrateTo string
@@ -63,6 +65,7 @@ func (s Stats) Total() int {
 
 // Workload is a sequence of operations.
 type Workload struct {
+	seed    uint64
 	options Options
 	family  testenv.Family
 	rng     *rand.Rand
@@ -77,15 +80,19 @@ type Workload struct {
 // op is one operation.
 type op struct {
 	row    string // the table's command that it is there for; empty for others
-	weight int
+	weight int    // its share of the mix
+	rare   bool   // weight counts in parts of rarity
+	alone  bool   // not inside MULTI
 	run    func(r *run)
-	alone  bool // not inside MULTI
 }
+
+// rarity is how much less often an operation runs that is rare.
+const rarity = 16
 
 // New makes a workload for a family; the same seed gives the same commands.
 func New(seed uint64, family testenv.Family, options Options) *Workload {
 	w := &Workload{
-		options: options, family: family, rng: rand.New(rand.NewPCG(seed, 0x5eed)),
+		seed: seed, options: options, family: family, rng: rand.New(rand.NewPCG(seed, 0x5eed)),
 		stats:  Stats{Issued: make(map[string]int), Failed: make(map[string]int)},
 		recent: make(map[string][]string),
 	}
@@ -108,6 +115,9 @@ func New(seed uint64, family testenv.Family, options Options) *Workload {
 	for _, o := range allOps() {
 		if o.row != "" && !have[o.row] || w.unwanted(o) {
 			continue
+		}
+		if !o.rare || options.FlushOften {
+			o.weight *= rarity
 		}
 		w.ops = append(w.ops, o)
 		w.total += o.weight
@@ -166,12 +176,21 @@ func (w *Workload) Step(ctx context.Context, client *redis.Client, n int) error 
 			break
 		}
 	}
-	// The connection goes back to the pool in the database that it came with.
-	r.selectDB(client.Options().DB)
-	if err := errors.Join(r.err, r.conn.Close()); err != nil {
+	if err := errors.Join(r.err, r.leave(context.WithoutCancel(ctx))); err != nil {
 		return fmt.Errorf("run workload: %w", err)
 	}
 	return nil
+}
+
+// leave gives the connection back to the pool as it came: outside MULTI and in the client's database. When the
+// context of the step has ended, it may be healthy and in the middle of a transaction.
+func (r *run) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if r.err != nil {
+		_ = r.conn.Do(ctx, "DISCARD").Err() // outside MULTI this is an error
+	}
+	return errors.Join(r.conn.Select(ctx, r.client.Options().DB).Err(), r.conn.Close())
 }
 
 // run is the state of a Step.

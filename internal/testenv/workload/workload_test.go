@@ -2,7 +2,6 @@ package workload_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -33,66 +32,70 @@ func missing(family testenv.Family, seen map[string]bool) []string {
 // A command takes effect when the upstream's offset moves with it: then it, or what it was rewritten to, is in
 // the stream.
 func TestEveryRowTakesEffect(t *testing.T) {
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		t.Parallel()
-		ctx := t.Context()
-		server := testenv.StartServer(t, family, testenv.WithConfig("repl-ping-replica-period 3600"))
-		target := testenv.StartServer(t, family)
-		replica := testenv.StartServer(t, family, testenv.ReplicaOf(server))
-		testenv.CaughtUp(t, server, replica)
-		do := func(args ...any) { require.NoError(t, server.Client().Do(ctx, args...).Err()) }
-		do("debug", "set-active-expire", 0)
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			server := testenv.StartServer(t, family, testenv.WithConfig("repl-ping-replica-period 3600"))
+			target := testenv.StartServer(t, family)
+			replica := testenv.StartServer(t, family, testenv.ReplicaOf(server))
+			testenv.CaughtUp(t, server, replica)
+			do := func(args ...any) { require.NoError(t, server.Client().Do(ctx, args...).Err()) }
+			do("debug", "set-active-expire", 0)
 
-		offset := ""
-		seen := make(map[string]bool)
-		w := workload.New(1, family, workload.Options{
-			LongExpiry: true, NoBlocking: true, MigrateTo: target.Addr(),
-			Observe: func(command string, err error) {
-				info, infoErr := server.Info(ctx, "replication")
-				require.NoError(t, infoErr)
-				if err == nil && info["master_repl_offset"] != offset && offset != "" {
-					seen[command] = true
+			offset := ""
+			seen := make(map[string]bool)
+			w := workload.New(1, family, workload.Options{
+				Databases: 2, FlushOften: true, LongExpiry: true, NoBlocking: true, MigrateTo: target.Addr(),
+				Observe: func(command string, err error) {
+					info, infoErr := server.Info(ctx, "replication")
+					require.NoError(t, infoErr)
+					if err == nil && info["master_repl_offset"] != offset && offset != "" {
+						seen[command] = true
+					}
+					offset = info["master_repl_offset"]
+				},
+			})
+			for range 400 {
+				require.NoError(t, w.Step(ctx, server.Client(), 50))
+				if len(missing(family, seen)) == 0 {
+					return
 				}
-				offset = info["master_repl_offset"]
-			},
-		})
-		for range 200 {
-			require.NoError(t, w.Step(ctx, server.Client(), 50))
-			if len(missing(family, seen)) == 0 {
-				return
 			}
-		}
-		require.Empty(t, missing(family, seen), "never took effect")
-	})
+			require.Empty(t, missing(family, seen), "never took effect")
+		})
+	}
 }
 
 // After all that, a real replica and a boot from the server's own AOF have the same data.
 func TestReplicaAndBootAgreeAfterwards(t *testing.T) {
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		t.Parallel()
-		ctx := t.Context()
-		server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes", "appendfsync no"))
-		replica := testenv.StartServer(t, family, testenv.ReplicaOf(server))
-		testenv.CaughtUp(t, server, replica)
-		w := workload.New(7, family, workload.Options{})
-		require.NoError(t, w.Step(ctx, server.Client(), 3000))
-		stats := w.Stats()
-		t.Logf("%d commands, failed: %v", stats.Total(), stats.Failed)
-		require.Greater(t, stats.Total(), 3000)
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			server := testenv.StartServer(t, family, testenv.WithConfig("appendonly yes", "appendfsync no"))
+			replica := testenv.StartServer(t, family, testenv.ReplicaOf(server))
+			testenv.CaughtUp(t, server, replica)
+			w := workload.New(7, family, workload.Options{})
+			require.NoError(t, w.Step(ctx, server.Client(), 3000))
+			stats := w.Stats()
+			t.Logf("%d commands, failed: %v", stats.Total(), stats.Failed)
+			require.Greater(t, stats.Total(), 3000)
 
-		release, err := testenv.Freeze(ctx, server.Client())
-		require.NoError(t, err)
-		testenv.CaughtUp(t, server, replica)
-		testenv.RequireEqual(t, server, replica, testenv.IgnoreUnreplicated())
+			release, err := testenv.Freeze(ctx, server.Client())
+			require.NoError(t, err)
+			testenv.CaughtUp(t, server, replica)
+			testenv.RequireEqual(t, server, replica, testenv.IgnoreUnreplicated())
 
-		var options []testenv.FingerprintOption
-		if family.Has(testenv.FieldTTLReplayHazard) {
-			options = append(options, testenv.IgnoreHashes())
-		}
-		booted := testenv.BootFromAOF(t, family, server.Dir())
-		testenv.RequireEqual(t, replica, booted, options...)
-		require.NoError(t, release(ctx))
-	})
+			var options []testenv.FingerprintOption
+			if family.Has(testenv.FieldTTLReplayHazard) {
+				options = append(options, testenv.IgnoreHashes())
+			}
+			booted := testenv.BootFromAOF(t, family, server.Dir())
+			testenv.RequireEqual(t, replica, booted, options...)
+			require.NoError(t, release(ctx))
+		})
+	}
 }
 
 func TestSameSeedSameCommands(t *testing.T) {
@@ -108,8 +111,9 @@ func TestSameSeedSameCommands(t *testing.T) {
 		require.NoError(t, w.Step(t.Context(), server.Client(), 500))
 		return strings.Join(commands, " ")
 	}
-	require.Equal(t, record(3), record(3))
-	require.NotEqual(t, record(3), record(4))
+	first := record(3)
+	require.Equal(t, first, record(3))
+	require.NotEqual(t, first, record(4))
 }
 
 func TestLostConnectionEndsTheStep(t *testing.T) {
@@ -160,6 +164,6 @@ func TestTableAndExclusionsAgree(t *testing.T) {
 	}
 	require.Len(t, rows, 140)
 	for _, command := range slices.Sorted(maps.Keys(workload.Excluded())) {
-		require.True(t, rows[command], fmt.Sprintf("%s is excluded but not in the table", command))
+		require.True(t, rows[command], "%s is excluded but not in the table", command)
 	}
 }

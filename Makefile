@@ -1,0 +1,70 @@
+# One line beside each target says what it does; `make` prints them. CI runs the same targets (.ci/run).
+SHELL     := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN       := .cache/bin
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOLANGCI  := $(BIN)/golangci-lint
+GOTESTSUM := $(BIN)/gotestsum
+PKG       ?= ./...
+FUZZTIME  ?= 30s
+MODULES   := . $(dir $(wildcard tools/*/go.mod))
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/aofsidecar
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
+
+.PHONY: servers
+servers: ## fetch the Redis and Valkey servers that the tests use
+	scripts/servers.sh
+
+.PHONY: test
+test: $(GOTESTSUM) servers ## run every test
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -timeout 30m $(PKG)
+
+.PHONY: race
+race: $(GOTESTSUM) servers ## run every test under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails -- -race -timeout 60m $(PKG)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+	    echo "$$(dirname "$$file") $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	  done; \
+	done
+
+.PHONY: lint
+lint: $(GOLANGCI) ## run the linters
+	$(GOLANGCI) config verify
+	$(GOLANGCI) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the code
+	$(GOLANGCI) fmt ./...
+
+.PHONY: fmt-check
+fmt-check: $(GOLANGCI) ## fail if a file is not formatted
+	@diff="$$($(GOLANGCI) fmt --diff ./...)" || true; \
+	if [ -n "$$diff" ]; then printf '%s\n' "$$diff"; echo 'Try: make fmt' >&2; exit 1; fi
+
+.PHONY: tidy-check
+tidy-check: ## fail if a go.mod or go.sum is not tidy
+	@for dir in $(MODULES); do echo "go mod tidy -diff in $$dir"; go -C "$$dir" mod tidy -diff; done
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf bin .cache/bin
+
+# Each tool is built from a module of its own, so that none bends another's dependencies or ours.
+$(GOLANGCI): tools/golangci-lint/go.mod tools/golangci-lint/go.sum
+	go -C tools/golangci-lint build -o ../../$(BIN)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(GOTESTSUM): tools/gotestsum/go.mod tools/gotestsum/go.sum
+	go -C tools/gotestsum build -o ../../$(BIN)/ gotest.tools/gotestsum

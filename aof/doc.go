@@ -1,0 +1,60 @@
+// Package aof keeps the local copy: a multi-part append-only file, as Redis 7 and later write it, that a stock
+// server boots from at any instant, and that says itself where in the upstream's history it stands.
+//
+// # Place in the flow
+//
+// Second of the three stages. package replica feeds a [Log] (it satisfies replica.Sink and replica.Acks); package upload
+// reads what the Log has made durable. The package knows files, never sockets.
+//
+// # Format
+//
+//	<dir>/aofsidecar.lock                    held while a Log is open; says in which boot, and of which timeline
+//	<dir>/appendonlydir/appendonly.aof.<seq>.base.rdb
+//	<dir>/appendonlydir/appendonly.aof.<seq>.incr.aof
+//	<dir>/appendonlydir/appendonly.aof.manifest
+//	<dir>/retained/<timeline>/appendonlydir/ a chain that the manifest no longer names, whole and bootable
+//
+// An increment is RESP only, and a stock loader runs all of it:
+//
+//	SELECT <db>                              synthetic: every loader starts each file in db 0
+//	PING "#pos <replid> <offset> <ms> <dur>" a mark
+//	#TS:<unix seconds>                       with aof-timestamp-enabled only, outside MULTI
+//	<stream bytes, verbatim>                 each byte advances the offset by one
+//	PING "#pos ..."                          once a second while the position moves, after every fsync, and wherever
+//	                                         stream bytes were dropped, before the next kept command
+//
+// A mark states three things. All stream bytes of replid up to and including offset are in the base and in the lines above.
+// They had been received at ms (Unix milliseconds; never decreasing on a timeline). And when the mark was written, everything up
+// to dur was on stable storage. dur is what a mark can prove: while an fsync runs, more bytes are written, so that the mark
+// after it stands below bytes that no fsync has covered; and a mark that replaces dropped bytes follows no fsync at all.
+//
+// The offset of any command's end is the offset of the last mark above it plus the stream bytes between.
+//
+// # Invariants
+//
+//   - An increment begins with SELECT and a mark, and neither begins nor ends inside a command or a transaction, save the last one
+//     after a crash; a stock server cuts that one's torn tail as we do.
+//   - Each increment ends, by its last mark, exactly where the next one begins.
+//   - Durable never passes a byte that no successful fsync covered, nor the end of an increment whose successor the
+//     manifest on disk does not name.
+//   - After a failed fsync nothing is written any more (the latch): the kernel may have dropped the pages and called them
+//     clean. The process exits, and the next start believes only what marks prove.
+//
+// # Crash argument
+//
+// New files are written, synced, and their directory synced, before the manifest names them. What leaves the manifest is
+// hard-linked into retained/ and that directory synced first. The manifest is replaced by rename; it lists what left as
+// history (type h), and those names are unlinked afterwards, at the next start if need be. So at each instant the manifest on disk
+// names whole files only, and nothing is unlinked that it names.
+//
+// Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. In the same boot (kill -9)
+// the page cache has everything that was written: the position is the last mark outside MULTI. A stock server that was booted
+// here meanwhile has appended only below it. After a power loss the position is the last boundary that a mark proves durable.
+// What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
+// without an upstream, it stays, up to the last whole command outside MULTI.
+//
+// # Concurrency
+//
+// Resume, Continue, FullResync, Append and Rollback are called by one goroutine at a time; Run syncs beside them. Received, Durable,
+// Moved and Status may be called by any goroutine and never wait for the disk.
+package aof

@@ -1,0 +1,96 @@
+package aof
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// ErrFailed is matched by every error of a Log whose disk failed: the latch. Only a new Open, in a new process, helps.
+var ErrFailed = errors.New("log failed")
+
+// ErrClosed is returned by a Log after Close.
+var ErrClosed = errors.New("log closed")
+
+// DiskError is a failure of the disk that no retry heals: a failed fsync, or a failed write other than for space.
+// It matches ErrFailed.
+type DiskError struct {
+	Op   string // "sync", "write", ...
+	Path string
+	Err  error
+}
+
+func (e *DiskError) Error() string {
+	return fmt.Sprintf("%s %s: %v; what was not yet durable is unknown", e.Op, e.Path, e.Err)
+}
+
+// Unwrap makes the cause and ErrFailed visible to errors.Is.
+func (e *DiskError) Unwrap() []error { return []error{ErrFailed, e.Err} }
+
+// Fatal says that replication must not go on.
+func (e *DiskError) Fatal() bool { return true }
+
+// CorruptError names the place of damage, or of a hole in the chain of increments.
+type CorruptError struct {
+	Path   string
+	Offset int64 // in the file, bytes
+	What   string
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("%s is corrupt at byte %d: %s", e.Path, e.Offset, e.What)
+}
+
+// HeldError says that another process holds the directory.
+type HeldError struct{ Dir string }
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%s is held by another aofsidecar", e.Dir)
+}
+
+// NotOursError says that a directory has data that we did not write; it may be a server's own.
+type NotOursError struct {
+	Dir  string
+	What string
+}
+
+func (e *NotOursError) Error() string {
+	return fmt.Sprintf("%s is not a directory of aofsidecar: %s", e.Dir, e.What)
+}
+
+// SnapshotError says why a snapshot was not taken. The chain on disk is unchanged.
+type SnapshotError struct {
+	What string
+	Err  error // may be nil
+}
+
+func (e *SnapshotError) Error() string {
+	if e.Err == nil {
+		return "snapshot refused: " + e.What
+	}
+	return "snapshot refused: " + e.What + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *SnapshotError) Unwrap() error { return e.Err }
+
+// Fatal says that the snapshot can be asked for again, later.
+func (e *SnapshotError) Fatal() bool { return false }
+
+// SpaceError says that the disk has no room for a snapshot of the size that is to be expected.
+type SpaceError struct {
+	Path       string
+	Need, Free int64 // bytes
+}
+
+func (e *SpaceError) Error() string {
+	return fmt.Sprintf("no space for a snapshot in %s: about %d bytes are needed and %d are free", e.Path, e.Need, e.Free)
+}
+
+// Fatal says that the next try may find space.
+func (e *SpaceError) Fatal() bool { return false }
+
+// isNoSpace reports whether a write failed for want of space, which others may free.
+func isNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

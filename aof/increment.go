@@ -1,0 +1,112 @@
+package aof
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+)
+
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+
+	// smallWrite is up to which size a preface and the data behind it are copied together to save a system call.
+	smallWrite = 64 << 10
+)
+
+// increment is the open, last increment of the chain. Its fields are guarded by Log.mu; only f.SyncData runs outside.
+type increment struct {
+	f       fsx.File
+	name    string
+	path    string
+	seq     int64
+	headLen int64 // SELECT and mark at the start
+	size    int64 // bytes in the file, as far as we wrote or found them
+	synced  int64 // bytes that a successful sync covered
+	opened  time.Time
+
+	cuts    int  // truncations so far: a sync that began before one proves nothing about the bytes after it
+	syncing bool // a sync runs outside the lock
+	retired bool // replaced: whoever syncs it closes it
+
+	joined []byte // reused to join small pieces
+}
+
+// createIncrement makes a new increment that holds head, synced but not yet named by the manifest, nor its name synced.
+func createIncrement(fs fsx.FS, y layout, seq int64, head []byte, now time.Time) (*increment, error) {
+	inc := &increment{name: y.incrName(seq), seq: seq, headLen: int64(len(head)), opened: now}
+	inc.path = y.path(inc.name)
+	temp := fsx.TempName(inc.path)
+	f, err := fs.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("create increment: %w", err)
+	}
+	inc.f = f
+	if err := inc.begin(fs, temp, head); err != nil {
+		return nil, errors.Join(err, f.Close(), fs.Remove(temp))
+	}
+	return inc, nil
+}
+
+func (inc *increment) begin(fs fsx.FS, temp string, head []byte) error {
+	if err := inc.write(head, nil); err != nil {
+		return fmt.Errorf("write head of increment: %w", err)
+	}
+	if err := inc.f.Sync(); err != nil {
+		return &DiskError{Op: "sync", Path: inc.path, Err: err}
+	}
+	inc.synced = inc.size
+	return fs.Rename(temp, inc.path)
+}
+
+// write puts preface and data at the end, or nothing: what a failed write left behind is cut again.
+func (inc *increment) write(preface, data []byte) error {
+	at := inc.size
+	if len(preface) > 0 && len(preface)+len(data) <= smallWrite {
+		inc.joined = append(append(inc.joined[:0], preface...), data...)
+		preface, data = nil, inc.joined
+	}
+	for _, p := range [2][]byte{preface, data} {
+		if len(p) == 0 {
+			continue
+		}
+		n, err := inc.f.WriteAt(p, at)
+		at += int64(n)
+		if err != nil {
+			if terr := inc.f.Truncate(inc.size); terr != nil {
+				return &DiskError{Op: "truncate after a failed write", Path: inc.path, Err: terr}
+			}
+			return err
+		}
+	}
+	inc.size = at
+	return nil
+}
+
+// truncate cuts the file to size.
+func (inc *increment) truncate(size int64) error {
+	if err := inc.f.Truncate(size); err != nil {
+		return &DiskError{Op: "truncate", Path: inc.path, Err: err}
+	}
+	inc.size = size
+	inc.synced = min(inc.synced, size)
+	inc.cuts++
+	return nil
+}
+
+// retire gives the increment up; the file is closed now, or by the sync that is under way.
+func (inc *increment) retire() error {
+	inc.retired = true
+	if inc.syncing {
+		return nil
+	}
+	return inc.f.Close()
+}
+
+// abandon closes and removes an increment that the manifest does not name.
+func (inc *increment) abandon(fs fsx.FS) error {
+	return errors.Join(inc.f.Close(), fs.Remove(inc.path))
+}

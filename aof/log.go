@@ -1,0 +1,238 @@
+package aof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// Log is the local copy, open for writing. See the package comment for format, invariants and concurrency.
+type Log struct {
+	opt  Options
+	fs   fsx.FS
+	at   layout
+	lock fsx.File
+	boot string // the running boot; empty: unknown
+
+	mu        sync.Mutex // guards what follows, and every write; released while waiting for space and during syncs by Run
+	man       *manifest  // as on disk; nil before the first full resync
+	manText   string     // its text
+	timeline  string
+	replid    stream.ReplID
+	inc       *increment // nil before the first full resync
+	head      cursor     // the end of what was written
+	cut       cursor     // the last boundary outside MULTI
+	whole     bool       // head is at the end of a command
+	multi     bool       // head is inside MULTI..EXEC
+	keep      cursor     // while a recovered tail waits for the upstream's answer: its last boundary outside MULTI
+	marked    markState
+	wantMark  bool      // a mark is due at the next boundary
+	second    int64     // of the last #TS annotation
+	clock     int64     // Unix milliseconds, the latest receive time on this timeline
+	keysWas   int64     // keys upstream as last told, or -1; see KeysSeen
+	need      int64     // bytes that the next snapshot is expected to take; 0: not known
+	rotateNot time.Time // a rotation that found no space is not tried before
+	scratch   []byte    // reused for prefaces and marks
+	full      bool      // waiting for space
+	failed    error
+	closed    bool
+
+	kick chan struct{} // wakes Run under FsyncAlways
+	dead chan struct{} // closed with failed
+
+	received atomic.Int64
+	acks     ackState
+	status   atomic.Pointer[Status] // everything but the hot numbers
+	hot      hotNumbers
+
+	claimed     lockState // as written to the lock file by this Log
+	baseBytes   int64
+	closedBytes int64      // of the increments before the open one
+	chains      []Retained // what is in retained/
+}
+
+// cursor is a place in the open increment.
+type cursor struct {
+	file   int64         // bytes from the start of the file, marks included
+	data   int64         // where the last kept stream byte before it ends
+	offset stream.Offset // of the stream, dropped bytes included
+	linear stream.Offset // what a reader of the file computes here; less than offset when bytes were dropped since
+	db     int
+}
+
+// markState remembers the last mark.
+type markState struct {
+	file      int64 // where it ends
+	data      int64 // cursor.data when it was written
+	offset    stream.Offset
+	durable   stream.Offset
+	unixMilli int64
+}
+
+// usable returns why the log cannot be written; called with mu held.
+func (l *Log) usable() error {
+	if l.failed != nil {
+		return l.failed
+	}
+	if l.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// latch records that the disk failed; called with mu held. It returns the error that every later call returns.
+func (l *Log) latch(op, path string, err error) error {
+	if l.failed != nil {
+		return l.failed
+	}
+	var disk *DiskError
+	if !errors.As(err, &disk) {
+		disk = &DiskError{Op: op, Path: path, Err: err}
+	}
+	l.failed = disk
+	close(l.dead)
+	l.publish()
+	call(l.opt.Observer.SyncFailed, error(disk))
+	return disk
+}
+
+// Resume returns the position to ask the upstream for, and the database selected there; the zero position asks for a full
+// resync. A *SpaceError says that the disk has no room for one. It satisfies replica.Sink.
+func (l *Log) Resume() (stream.Position, int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usable(); err != nil {
+		return stream.Position{}, 0, err
+	}
+	if l.need > 0 {
+		if err := l.spaceFor(l.need); err != nil {
+			return stream.Position{}, 0, err
+		}
+	}
+	if l.inc == nil {
+		return stream.Position{}, 0, nil
+	}
+	return stream.Position{ReplID: l.replid, Offset: l.cut.offset}, l.cut.db, nil
+}
+
+// Continue cuts what follows the position that Resume returned and goes on under id. If id is new, the log says so on stable
+// storage before Continue returns: an upstream and the replica that was promoted in its place answer to each other's ids, and
+// bytes of the one must never be taken for the other's (protocol.md 11). It satisfies replica.Sink.
+func (l *Log) Continue(_ context.Context, id stream.ReplID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if l.inc == nil {
+		return errors.New("continue: the log has no position")
+	}
+	tail := l.inc.size - l.cut.file
+	if tail > 0 {
+		if err := l.inc.truncate(l.cut.file); err != nil {
+			return l.latch("truncate", l.inc.path, err)
+		}
+		call2(l.opt.Observer.Cut, l.inc.name, tail)
+	}
+	l.head, l.whole, l.multi, l.keep = l.cut, true, false, cursor{}
+	renamed := id != l.replid
+	l.replid = id
+	if renamed {
+		if err := l.writeMark(); err != nil {
+			return fmt.Errorf("write mark of new replid: %w", err)
+		}
+	}
+	if renamed || (l.inc.synced < l.inc.size && l.opt.Fsync != FsyncNo) {
+		if err := l.syncLocked(); err != nil {
+			return err
+		}
+	}
+	l.publish()
+	return l.claim()
+}
+
+// Rollback cuts what follows the last boundary outside MULTI. It satisfies replica.Sink.
+func (l *Log) Rollback() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.inc == nil {
+		return l.failed
+	}
+	if err := l.usable(); err != nil {
+		return err
+	}
+	return l.rollback()
+}
+
+func (l *Log) rollback() error {
+	if l.head == l.cut && l.whole && !l.multi {
+		return nil
+	}
+	if l.inc.size > l.cut.file {
+		if err := l.inc.truncate(l.cut.file); err != nil {
+			return l.latch("truncate", l.inc.path, err)
+		}
+	}
+	l.head, l.whole, l.multi = l.cut, true, false
+	if l.marked.file > l.cut.file {
+		l.marked, l.wantMark = markState{}, true
+	}
+	l.hot.size.Store(l.inc.size)
+	return nil
+}
+
+// Close cuts an unfinished command or transaction, syncs, and ends the file with a mark: the next Open finds it clean. Run must have
+// returned, and no other call may be under way. After a failure it only releases the directory.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	var errs []error
+	if l.inc != nil {
+		if l.failed == nil && l.keep.file == 0 {
+			errs = append(errs, l.lastSeal())
+		}
+		errs = append(errs, l.inc.retire())
+	}
+	l.closed = true
+	errs = append(errs, l.lock.Close())
+	return errors.Join(errs...)
+}
+
+// lastSeal seals, and does without the last mark where there is no space for it.
+func (l *Log) lastSeal() error {
+	err := l.seal()
+	if isNoSpace(err) {
+		call2(l.opt.Observer.Note, "no space for the last mark: the next start goes back to the one before", l.inc.path)
+		return nil
+	}
+	return err
+}
+
+// seal makes the end of the increment a durable boundary and a mark that says so. What isNoSpace knows leaves only the mark
+// out.
+func (l *Log) seal() error {
+	if err := l.rollback(); err != nil {
+		return err
+	}
+	if l.inc.size > l.inc.synced {
+		if err := l.syncLocked(); err != nil {
+			return err
+		}
+	}
+	if l.marked.file == l.inc.size && l.marked.offset == l.cut.offset && l.marked.durable == l.cut.offset {
+		return nil
+	}
+	if err := l.writeMark(); err != nil {
+		return err
+	}
+	return l.syncLocked()
+}

@@ -1,0 +1,221 @@
+package aof
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+)
+
+// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; nothing else
+// in it changes before the upstream has answered, save that our own temporary names and what a crash left half removed go.
+//
+// Errors: *HeldError, *NotOursError, *CorruptError; others are the disk's.
+func Open(ctx context.Context, opt Options) (*Log, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	l := &Log{
+		opt: opt, fs: opt.FS, at: opt.layout(), keysWas: -1,
+		kick: make(chan struct{}, 1), dead: make(chan struct{}),
+		whole: true,
+	}
+	if err := fsx.MkdirAllDurable(l.fs, opt.Dir, dirMode); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	l.lock, err = l.fs.Lock(l.at.lockPath())
+	if errors.Is(err, fsx.ErrLocked) {
+		return nil, &HeldError{Dir: opt.Dir}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	if err := l.load(ctx); err != nil {
+		return nil, errors.Join(err, l.lock.Close())
+	}
+	return l, nil
+}
+
+// load reads what the directory holds.
+func (l *Log) load(ctx context.Context) error {
+	state := l.readLockState()
+	boot, err := l.fs.BootID()
+	if err != nil {
+		call2(l.opt.Observer.Note, "the boot cannot be told from others: after any unclean stop only what marks prove is trusted", err.Error())
+		boot = ""
+	}
+	l.boot = boot
+	man, text, err := readManifest(l.fs, l.at)
+	if errors.Is(err, fs.ErrNotExist) {
+		err := l.checkEmpty()
+		l.publish()
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	l.man, l.manText = man, text
+	if err := l.tidy(); err != nil {
+		return err
+	}
+	if l.chains, err = listRetained(l.fs, l.at); err != nil {
+		return err
+	}
+	if err := l.recover(ctx, state.Timeline, boot != "" && state.BootID == boot); err != nil {
+		return err
+	}
+	defer l.publish()
+	if err := l.dropHistory(); err != nil {
+		return err
+	}
+	return l.dropUnfinished()
+}
+
+// lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
+type lockState struct {
+	BootID   string `json:"boot_id"`  // the boot in which everything in the log was written, or read back after a crash and settled
+	Timeline string `json:"timeline"` // should a server that was booted here have rewritten the manifest without it
+}
+
+// readLockState returns the zero value for a file that is new, or that a crash left half written.
+func (l *Log) readLockState() lockState {
+	var (
+		state lockState
+		buf   [512]byte
+	)
+	n, err := l.lock.ReadAt(buf[:], 0)
+	if n == 0 && err != nil {
+		return lockState{}
+	}
+	if json.Unmarshal(buf[:n], &state) != nil {
+		return lockState{}
+	}
+	return state
+}
+
+// claim records that from now on, in this boot, the page cache holds all that the log wrote. It must not come before the upstream has
+// answered: until then the file may hold a tail of another boot.
+func (l *Log) claim() error {
+	state := lockState{BootID: l.boot, Timeline: l.timeline}
+	if l.claimed == state {
+		return nil
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encode lock state: %w", err)
+	}
+	if err := l.lock.Truncate(0); err != nil {
+		return l.latch("truncate", l.at.lockPath(), err)
+	}
+	if _, err := l.lock.WriteAt(append(text, '\n'), 0); err != nil {
+		if isNoSpace(err) {
+			return nil
+		}
+		return l.latch("write", l.at.lockPath(), err)
+	}
+	if err := l.lock.Sync(); err != nil {
+		return l.latch("sync", l.at.lockPath(), err)
+	}
+	l.claimed = state
+	return nil
+}
+
+// checkEmpty accepts a directory without a manifest if no server's data are in it.
+func (l *Log) checkEmpty() error {
+	for _, name := range []string{l.opt.FileName, "dump.rdb"} {
+		if _, err := l.fs.Stat(filepath.Join(l.opt.Dir, name)); err == nil {
+			return &NotOursError{Dir: l.opt.Dir, What: "it has " + name + " of a server"}
+		}
+	}
+	entries, err := l.fs.ReadDir(l.at.aofDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", l.at.aofDir(), err)
+	}
+	foreign := ""
+	for _, e := range entries {
+		switch {
+		case strings.HasPrefix(e.Name(), fsx.TempPrefix):
+			if err := l.fs.Remove(l.at.path(e.Name())); err != nil {
+				return fmt.Errorf("remove temporary file: %w", err)
+			}
+		case l.isUnborn(e.Name()):
+			return nil
+		default:
+			foreign = e.Name()
+		}
+	}
+	if foreign != "" {
+		return &NotOursError{Dir: l.opt.Dir, What: fmt.Sprintf("%s has %s and no manifest", l.opt.DirName, foreign)}
+	}
+	return nil
+}
+
+// isUnborn reports whether name is an increment of ours: a crash came before the first manifest. Its name is synced before the
+// base's, so that a base beside it is ours as well; the next full resync replaces both.
+func (l *Log) isUnborn(name string) bool {
+	if name != l.at.incrName(1) {
+		return false
+	}
+	f, err := l.fs.OpenFile(l.at.path(name), os.O_RDONLY, 0)
+	if err != nil {
+		return false
+	}
+	s := scan{path: l.at.path(name), size: endBytes}
+	return errors.Join(s.run(f), f.Close()) == nil
+}
+
+// dropUnfinished removes what a full resync retained before a crash kept it from taking place.
+func (l *Log) dropUnfinished() error {
+	for _, c := range l.chains {
+		if c.Timeline != l.timeline {
+			continue
+		}
+		if err := l.removeRetained(c.Timeline); err != nil {
+			return err
+		}
+	}
+	chains, err := listRetained(l.fs, l.at)
+	l.chains = chains
+	return err
+}
+
+// tidy removes our temporary names.
+func (l *Log) tidy() error {
+	entries, err := l.fs.ReadDir(l.at.aofDir())
+	if err != nil {
+		return fmt.Errorf("read %s: %w", l.at.aofDir(), err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), fsx.TempPrefix) {
+			continue
+		}
+		if err := l.fs.Remove(l.at.path(e.Name())); err != nil {
+			return fmt.Errorf("remove temporary file: %w", err)
+		}
+	}
+	return nil
+}
+
+// readManifest returns the manifest and its text, or fs.ErrNotExist where there is none.
+func readManifest(fsys fsx.FS, y layout) (*manifest, string, error) {
+	path := y.path(y.manifest())
+	data, err := readFile(fsys, path, maxManifest)
+	if err != nil {
+		return nil, "", fmt.Errorf("read manifest: %w", err)
+	}
+	man, err := parseManifest(data)
+	if err != nil {
+		return nil, string(data), &CorruptError{Path: path, What: err.Error()}
+	}
+	return man, string(data), nil
+}

@@ -1,0 +1,219 @@
+package aof
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// recover finds the position of the chain that the manifest names. See the crash argument of the package.
+func (l *Log) recover(ctx context.Context, timeline string, sameBoot bool) error {
+	start := time.Now()
+	if err := l.checkChain(timeline); err != nil {
+		return err
+	}
+	last := l.man.incrs[len(l.man.incrs)-1]
+	path := l.at.path(last.name)
+	f, err := l.fs.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("open increment: %w", err)
+	}
+	rec, err := l.recoverLast(ctx, f, last, sameBoot)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	rec.Took = time.Since(start)
+	call(l.opt.Observer.Recovered, rec)
+	return nil
+}
+
+// recoverLast reads the last increment and takes up its position.
+func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBoot bool) (Recovery, error) {
+	path := l.at.path(last.name)
+	info, err := f.Stat()
+	if err != nil {
+		return Recovery{}, fmt.Errorf("recover: %w", err)
+	}
+	s := scan{path: path, size: info.Size()}
+	if err := s.run(fileReader(ctx, f)); err != nil {
+		return Recovery{}, l.notOurs(err)
+	}
+	if err := s.believable(f, info.Size(), sameBoot); err != nil {
+		return Recovery{}, err
+	}
+	at, keep, scanned := s.lastAt, s.boundary, info.Size()
+	if !sameBoot {
+		proven := scan{path: path, size: info.Size(), limit: s.proven}
+		if err := proven.run(fileReader(ctx, f)); err != nil {
+			return Recovery{}, err
+		}
+		at = proven.boundary
+		scanned += info.Size()
+	}
+	l.inc = &increment{
+		f: f, name: last.name, path: path, seq: last.seq, headLen: s.headLen, size: info.Size(),
+		opened: time.UnixMilli(s.head.unixMilli),
+	}
+	l.replid, l.head, l.cut = at.id, at.cursor, at.cursor
+	l.clock = max(s.at.unixMilli, at.unixMilli)
+	l.marked = markState{}
+	if s.lastAt.file == at.file {
+		l.marked = markState{
+			file: at.file, data: at.data, offset: at.offset, durable: s.last.durable, unixMilli: s.last.unixMilli,
+		}
+	}
+	if info.Size() > at.file {
+		l.keep = keep.cursor
+	}
+	if !sameBoot {
+		l.inc.synced = at.file
+		l.acks.reset(at.offset)
+	} else {
+		l.acks.reset(min(s.proven, at.offset))
+	}
+	l.received.Store(int64(at.offset))
+	l.hot.size.Store(info.Size())
+	return Recovery{
+		Timeline: l.timeline, Position: stream.Position{ReplID: l.replid, Offset: at.offset},
+		Clean: at.file == info.Size(), SameBoot: sameBoot,
+		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: scanned,
+	}, nil
+}
+
+// believable tells a tail that a crash explains from damage: in the same boot every byte that was written is there, and below a
+// torn place no mark can prove anything durable past it.
+func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
+	if s.syntax == nil {
+		return nil
+	}
+	if sameBoot {
+		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
+	}
+	proven, err := provenBelow(f, s.syntax.Offset, size, s.at.id)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", s.path, err)
+	}
+	if proven > s.boundary.offset {
+		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: fmt.Sprintf(
+			"%s; marks further down say that offset %d was durable, and whole commands end at %d", s.syntax.What, proven, s.boundary.offset)}
+	}
+	return nil
+}
+
+// checkChain takes up timeline and base, and checks that each increment ends where the next begins.
+func (l *Log) checkChain(timeline string) error {
+	if l.man.base == nil || len(l.man.incrs) == 0 {
+		return &NotOursError{Dir: l.opt.Dir, What: "its manifest names no base or no increment"}
+	}
+	base, err := l.fs.Stat(l.at.path(l.man.base.name))
+	if err != nil {
+		return missing(l.at.path(l.man.base.name), err)
+	}
+	l.baseBytes = base.Size()
+	var end stream.Position
+	for i := range l.man.incrs {
+		info := &l.man.incrs[i]
+		head, tail, size, err := l.ends(*info)
+		if err != nil {
+			return l.notOurs(err)
+		}
+		if i > 0 && head.pos != end {
+			return &CorruptError{Path: l.at.path(info.name), What: fmt.Sprintf(
+				"it begins at %s, and the increment before it ends at %s", head.pos, end)}
+		}
+		end = tail.pos
+		info.startOffset, info.hasStart = head.pos.Offset, true
+		if i < len(l.man.incrs)-1 {
+			l.closedBytes += size
+			if tail.pos.IsZero() {
+				return &CorruptError{Path: l.at.path(info.name), Offset: size, What: "a closed increment does not end with a mark"}
+			}
+		}
+	}
+	l.timeline = l.man.base.timeline
+	if l.timeline == "" {
+		l.timeline = timeline
+	}
+	if l.timeline == "" {
+		return &NotOursError{Dir: l.opt.Dir, What: "its manifest names no timeline"}
+	}
+	l.man.base.timeline = l.timeline
+	return nil
+}
+
+func missing(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &CorruptError{Path: path, What: "the manifest names it, and it is not there"}
+	}
+	return err
+}
+
+// notOurs turns errNoHead into what an operator can act on.
+func (l *Log) notOurs(err error) error {
+	if errors.Is(err, errNoHead) {
+		return &NotOursError{Dir: l.opt.Dir, What: err.Error()}
+	}
+	return err
+}
+
+// endBytes is enough for the head of an increment and for the mark at its end.
+const endBytes = 512
+
+// ends returns the first mark of an increment, and the mark that is its last command or the zero value.
+func (l *Log) ends(info fileInfo) (head, tail mark, size int64, err error) {
+	path := l.at.path(info.name)
+	f, err := l.fs.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return head, tail, 0, missing(path, err)
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	st, err := f.Stat()
+	if err != nil {
+		return head, tail, 0, err
+	}
+	size = st.Size()
+	s := scan{path: path, size: endBytes}
+	err = s.run(io.NewSectionReader(f, 0, min(size, endBytes)))
+	if err != nil {
+		return head, tail, size, err
+	}
+	buf := make([]byte, min(size, endBytes))
+	if _, err := f.ReadAt(buf, size-int64(len(buf))); err != nil && !errors.Is(err, io.EOF) {
+		return head, tail, size, fmt.Errorf("read %s: %w", path, err)
+	}
+	return s.head, lastMark(buf), size, nil
+}
+
+// lastMark returns the mark that buf ends with, or the zero value.
+func lastMark(buf []byte) mark {
+	i := bytes.LastIndex(buf, []byte(markPrefix))
+	if i < 0 {
+		return mark{}
+	}
+	text, ok := bytes.CutSuffix(buf[i:], []byte("\r\n"))
+	if !ok {
+		return mark{}
+	}
+	m, ok := parseMark(text)
+	if !ok || !bytes.HasSuffix(buf, m.appendCommand(nil)) {
+		return mark{}
+	}
+	return m
+}
+
+// fileReader reads f from its start and stops when ctx ends.
+func fileReader(ctx context.Context, f fsx.File) io.Reader {
+	return &ctxReader{ctx: ctx, r: io.NewSectionReader(f, 0, 1<<62)}
+}

@@ -1,0 +1,264 @@
+package aof
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// guardLoss: the guard trips when fewer than one key in guardLoss is left.
+const guardLoss = 10
+
+// Retained is a chain in retained/, whole and bootable: `redis-server --dir retained/<timeline> --appendonly yes`.
+type Retained struct {
+	Timeline string `json:"timeline"`
+	Bytes    int64  `json:"bytes"`
+	Guard    *Guard `json:"guard,omitempty"` // set while the chain is pinned
+}
+
+// KeysSeen tells the log how many keys the upstream has. It is ignored unless id is the history that the log is in: an
+// upstream that restarted empty must not lower what the guard compares with.
+func (l *Log) KeysSeen(id stream.ReplID, keys int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if id == l.replid {
+		l.keysWas = keys
+	}
+}
+
+// judgeLoss returns a guard when the new base is empty or has lost most keys.
+func (l *Log) judgeLoss(sum rdb.Summary, by string) *Guard {
+	if l.inc == nil || sum.Unwalked != nil {
+		return nil
+	}
+	was := l.keysWas
+	if was < 0 {
+		was = l.man.base.keys
+		if l.closedBytes > 0 || l.cut.data > l.inc.headLen {
+			was = max(was, 1)
+		}
+	}
+	if was == 0 || sum.Keys*guardLoss >= was {
+		return nil
+	}
+	return &Guard{Timeline: l.timeline, KeysWas: was, KeysNow: sum.Keys, At: l.opt.Now().UTC(), By: by}
+}
+
+// retain hard-links the chain that man names into retained/<timeline>, with a manifest of its own, durably.
+func (l *Log) retain(man *manifest, guard *Guard) error {
+	y := l.at.retained(l.timeline)
+	if err := fsx.MkdirAllDurable(l.fs, y.aofDir(), dirMode); err != nil {
+		return err
+	}
+	kept := man.clone()
+	kept.history = nil
+	rename := func(info *fileInfo, name string) error {
+		from := l.at.path(info.name)
+		info.name = name
+		return l.link(from, y.path(name))
+	}
+	begin := kept.incrs[0].startOffset
+	if err := rename(kept.base, fmt.Sprintf("%020d.base.rdb", begin)); err != nil {
+		return err
+	}
+	for i := range kept.incrs {
+		end := l.chainEnd().offset
+		if i+1 < len(kept.incrs) {
+			end = kept.incrs[i+1].startOffset
+		}
+		if err := rename(&kept.incrs[i], fmt.Sprintf("%020d-%020d.incr.aof", kept.incrs[i].startOffset, end)); err != nil {
+			return err
+		}
+	}
+	if guard != nil {
+		text, err := json.MarshalIndent(guard, "", "  ")
+		if err != nil {
+			return fmt.Errorf("encode guard: %w", err)
+		}
+		if err := fsx.ReplaceFile(l.fs, l.at.pinPath(l.timeline), append(text, '\n'), fileMode); err != nil {
+			return err
+		}
+	}
+	// ReplaceFile syncs the directory, and with it the links.
+	return fsx.ReplaceFile(l.fs, y.path(y.manifest()), kept.format(), fileMode)
+}
+
+// link makes to a name of from; a leftover of that name is replaced.
+func (l *Log) link(from, to string) error {
+	err := l.fs.Link(from, to)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := l.fs.Remove(to); err != nil {
+		return err
+	}
+	return l.fs.Link(from, to)
+}
+
+// nextTimeline returns the id of the timeline that id opens: a number above all that we know, and 8 digits of the replid.
+func (l *Log) nextTimeline(id stream.ReplID) string {
+	last := timelineNumber(l.timeline)
+	for _, c := range l.chains {
+		last = max(last, timelineNumber(c.Timeline))
+	}
+	return fmt.Sprintf("%08d-%s", last+1, id.Short())
+}
+
+// timelineNumber returns the number that a timeline's id begins with, or 0.
+func timelineNumber(id string) int64 {
+	num, _, ok := strings.Cut(id, "-")
+	n, err := strconv.ParseInt(num, 10, 64)
+	if !ok || err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// dropHistory unlinks what the manifest lists as history, and then forgets it.
+func (l *Log) dropHistory() error {
+	if len(l.man.history) == 0 {
+		return nil
+	}
+	for _, h := range l.man.history {
+		if err := l.fs.Remove(l.at.path(h.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what left the manifest: %w", err)
+		}
+	}
+	man := l.man.clone()
+	man.history = nil
+	if err := l.replaceManifest(man); err != nil && !isNoSpace(err) {
+		return err
+	}
+	return nil
+}
+
+// dropRetained removes every retained chain but keep and the pinned ones: without an archive one chain before the present is kept.
+func (l *Log) dropRetained(keep string) error {
+	chains, err := listRetained(l.fs, l.at)
+	if err != nil {
+		return err
+	}
+	for _, c := range chains {
+		if c.Guard != nil || c.Timeline == keep {
+			continue
+		}
+		if err := l.removeRetained(c.Timeline); err != nil {
+			return err
+		}
+	}
+	l.chains, err = listRetained(l.fs, l.at)
+	l.publish()
+	return err
+}
+
+// removeRetained removes one chain. The manifest goes first, so that what a crash leaves is no chain that seems whole.
+func (l *Log) removeRetained(timeline string) error {
+	y := l.at.retained(timeline)
+	entries, err := l.fs.ReadDir(y.aofDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove retained chain: %w", err)
+	}
+	names := []string{y.path(y.manifest())}
+	for _, e := range entries {
+		names = append(names, y.path(e.Name()))
+	}
+	names = append(names, y.aofDir(), l.at.pinPath(timeline), y.dir)
+	for _, name := range names {
+		if err := l.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove retained chain: %w", err)
+		}
+	}
+	call(l.opt.Observer.Removed, y.dir)
+	return nil
+}
+
+// Unpin releases a chain that the guard pinned; it goes when the next one is retained. fs.ErrNotExist if it is not pinned.
+func (l *Log) Unpin(timeline string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline && c.Guard != nil }) {
+		return fmt.Errorf("unpin timeline %q: %w", timeline, fs.ErrNotExist)
+	}
+	pin := l.at.pinPath(timeline)
+	if err := l.fs.Remove(pin); err != nil {
+		return fmt.Errorf("unpin timeline: %w", err)
+	}
+	if err := l.fs.SyncDir(filepath.Dir(pin)); err != nil {
+		return fmt.Errorf("unpin timeline: %w", err)
+	}
+	chains, err := listRetained(l.fs, l.at)
+	l.chains = chains
+	l.publish()
+	return err
+}
+
+// listRetained returns the chains in retained/ by age.
+func listRetained(fsys fsx.FS, y layout) ([]Retained, error) {
+	entries, err := fsys.ReadDir(y.retainedDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list retained chains: %w", err)
+	}
+	var chains []Retained
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		c := Retained{Timeline: e.Name()}
+		if c.Guard, err = readPin(fsys, y.pinPath(c.Timeline)); err != nil {
+			return nil, err
+		}
+		files, err := fsys.ReadDir(y.retained(c.Timeline).aofDir())
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("list retained chain: %w", err)
+		}
+		for _, f := range files {
+			if info, err := f.Info(); err == nil {
+				c.Bytes += info.Size()
+			}
+		}
+		chains = append(chains, c)
+	}
+	return chains, nil
+}
+
+// readPin returns the guard that pins a chain, or nil.
+func readPin(fsys fsx.FS, path string) (*Guard, error) {
+	text, err := readFile(fsys, path, maxManifest)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read pin: %w", err)
+	}
+	var g Guard
+	if err := json.Unmarshal(text, &g); err != nil {
+		return nil, &CorruptError{Path: path, What: err.Error()}
+	}
+	return &g, nil
+}
+
+// asHistory returns the files of a chain as what a manifest lists of a chain before it.
+func (m *manifest) asHistory() []fileInfo {
+	old := slices.Clone(m.history)
+	if m.base != nil {
+		old = append(old, *m.base)
+	}
+	old = append(old, m.incrs...)
+	for i := range old {
+		old[i] = fileInfo{name: old[i].name, seq: old[i].seq, kind: 'h'}
+	}
+	return old
+}

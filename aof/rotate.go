@@ -1,0 +1,90 @@
+package aof
+
+import (
+	"fmt"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// rotate closes the open increment at the head, which must be a boundary, and opens its successor. For want of space it
+// changes nothing, and is tried again later.
+func (l *Log) rotate() error {
+	if err := l.seal(); err != nil {
+		return err
+	}
+	next, err := createIncrement(l.fs, l.at, l.man.nextIncrSeq(), l.newHead(l.cut.offset, l.cut.db), l.opt.Now())
+	if err != nil {
+		return l.rotateFailed(fmt.Errorf("rotate: %w", err))
+	}
+	if err := l.fs.SyncDir(l.at.aofDir()); err != nil {
+		return l.latch("sync directory", l.at.aofDir(), err)
+	}
+	man := l.man.clone()
+	man.incrs = append(man.incrs, fileInfo{name: next.name, seq: next.seq, kind: 'i', startOffset: l.cut.offset, hasStart: true})
+	if err := l.replaceManifest(man); err != nil {
+		if cerr := next.abandon(l.fs); cerr != nil {
+			return l.latch("abandon increment", next.path, cerr)
+		}
+		return l.rotateFailed(fmt.Errorf("rotate: %w", err))
+	}
+	old := l.inc
+	l.closedBytes += old.size
+	l.enter(next, l.cut.offset, l.cut.db)
+	if err := old.retire(); err != nil {
+		return l.latch("close", old.path, err)
+	}
+	call2(l.opt.Observer.Rotated, next.name, stream.Position{ReplID: l.replid, Offset: l.cut.offset})
+	return nil
+}
+
+// rotateFailed waits for space, or latches.
+func (l *Log) rotateFailed(err error) error {
+	if !isNoSpace(err) {
+		return l.latch("rotate", l.inc.path, err)
+	}
+	l.rotateNot = l.opt.Now().Add(spaceRetry)
+	call2(l.opt.Observer.Note, "no space to open a new increment, the old one goes on", err.Error())
+	return nil
+}
+
+// newHead returns what an increment begins with.
+func (l *Log) newHead(at stream.Offset, db int) []byte {
+	l.clock = max(l.clock, l.opt.Now().UnixMilli())
+	return headOf(mark{pos: stream.Position{ReplID: l.replid, Offset: at}, unixMilli: l.clock, durable: at}, db)
+}
+
+func headOf(m mark, db int) []byte { return m.appendCommand(appendSelect(nil, db)) }
+
+// enter makes inc, which holds nothing but its head, the open increment.
+func (l *Log) enter(inc *increment, at stream.Offset, db int) {
+	l.inc = inc
+	l.head = cursor{file: inc.size, data: inc.size, offset: at, linear: at, db: db}
+	l.cut = l.head
+	l.whole, l.multi, l.wantMark, l.keep, l.second = true, false, false, cursor{}, 0
+	l.marked = markState{file: inc.size, data: inc.size, offset: at, durable: at, unixMilli: l.clock}
+	l.hot.size.Store(inc.size)
+	l.received.Store(int64(at))
+	l.publish()
+}
+
+// replaceManifest makes man the manifest on disk and in memory. After an error the old one stands, or the log is latched because
+// nobody can know.
+func (l *Log) replaceManifest(man *manifest) error {
+	path := l.at.path(l.at.manifest())
+	text := man.format()
+	if err := fsx.ReplaceFile(l.fs, path, text, fileMode); err != nil {
+		if isNoSpace(err) && l.manifestStands(path) {
+			return err
+		}
+		return l.latch("replace manifest", path, err)
+	}
+	l.man, l.manText = man, string(text)
+	return nil
+}
+
+// manifestStands reports whether the file is still what memory says.
+func (l *Log) manifestStands(path string) bool {
+	data, err := readFile(l.fs, path, maxManifest)
+	return err == nil && string(data) == l.manText
+}

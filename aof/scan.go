@@ -1,0 +1,203 @@
+package aof
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/aofsidecar/aofsidecar/internal/resp"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// scanBuffer is how much of a file is read at once, in bytes.
+const scanBuffer = 1 << 20
+
+// noLimit lets a scan take every boundary.
+const noLimit = stream.Offset(math.MaxInt64)
+
+// place is a cursor with the history that it belongs to.
+type place struct {
+	cursor
+	id        stream.ReplID
+	unixMilli int64 // of the last mark above
+}
+
+// scan is what one pass over an increment finds.
+type scan struct {
+	path  string
+	size  int64         // of the file, or of what is to be read of it
+	limit stream.Offset // boundaries past it are not taken
+	visit func() error  // nil, or called after each whole command: begin, at, sc and tr describe it
+
+	sc resp.Scanner
+	tr resp.Tracker
+
+	commands int64 // whole ones, ours included
+	off      int64 // bytes taken
+	begin    int64 // where the command that is being read begins
+	at       place // after the last whole command
+	head     mark
+	headLen  int64
+	last     mark  // the last mark outside MULTI
+	lastAt   place // and where it ends
+	boundary place // the last boundary outside MULTI whose offset is at most limit
+	proven   stream.Offset
+
+	// What ended the scan before the end of the file: a command or transaction that is cut short, or bytes that
+	// are no RESP (syntax).
+	torn   bool
+	syntax *resp.SyntaxError
+}
+
+// errNoHead says that a file does not begin as our increments do.
+var errNoHead = errors.New("it does not begin with SELECT and a mark")
+
+// run reads r, which is the whole file, to its end or to the first byte that is no RESP. Damage that no crash explains is
+// a *CorruptError; errNoHead means that the file is not one of ours.
+func (s *scan) run(r io.Reader) error {
+	s.sc.AllowAnnotations = true
+	if s.limit == 0 {
+		s.limit = noLimit
+	}
+	buf := make([]byte, min(max(s.size, 1), scanBuffer))
+	for {
+		n, err := r.Read(buf)
+		if perr := s.pieces(buf[:n]); perr != nil {
+			return s.stopped(perr)
+		}
+		if errors.Is(err, io.EOF) {
+			return s.finish()
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.path, err)
+		}
+	}
+}
+
+// stopped finishes a scan that bytes which are no RESP ended; other errors it returns.
+func (s *scan) stopped(err error) error {
+	if errors.As(err, &s.syntax) {
+		return s.finish()
+	}
+	return err
+}
+
+// finish says how the file ended.
+func (s *scan) finish() error {
+	if s.headLen == 0 {
+		return errNoHead
+	}
+	s.torn = s.syntax != nil || s.sc.Pending() || s.tr.Multi
+	return nil //nolint:nilerr // bytes that are no RESP are a finding, which s.syntax holds
+}
+
+// pieces takes the next bytes of the file.
+func (s *scan) pieces(p []byte) error {
+	for len(p) > 0 {
+		n, done, err := s.sc.Next(p)
+		if err != nil {
+			return err
+		}
+		if !done {
+			s.off += int64(n)
+			return nil
+		}
+		s.off += int64(n)
+		if err := s.command(s.off); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// command takes the whole command that ends at end.
+func (s *scan) command(end int64) error {
+	if err := s.tr.Done(&s.sc); err != nil {
+		return err
+	}
+	size := end - s.begin
+	s.at.file = end
+	switch {
+	case s.commands < 2:
+		if err := s.begins(); err != nil {
+			return err
+		}
+	case s.sc.Kind() == resp.Annotation:
+	case s.sc.Kind() == resp.Newline:
+		return &resp.SyntaxError{Offset: s.begin, What: "a bare newline, of which loaders die"}
+	default:
+		m, ok := s.markOf()
+		if ok {
+			if err := s.takeMark(m); err != nil {
+				return err
+			}
+			break
+		}
+		s.at.data = end
+		s.at.offset += stream.Offset(size)
+		s.at.linear = s.at.offset
+	}
+	s.at.db = s.tr.DB
+	s.commands++
+	if !s.tr.Multi && s.headLen > 0 && s.at.offset <= s.limit {
+		s.boundary = s.at
+	}
+	if s.visit != nil {
+		if err := s.visit(); err != nil {
+			return err
+		}
+	}
+	s.begin = end
+	return nil
+}
+
+// begins takes one of the two commands that an increment begins with.
+func (s *scan) begins() error {
+	if s.commands == 0 {
+		if s.sc.Kind() != resp.Select {
+			return errNoHead
+		}
+		return nil
+	}
+	m, ok := s.markOf()
+	if !ok {
+		return errNoHead
+	}
+	s.head, s.headLen = m, s.at.file
+	s.at.data = s.at.file
+	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
+	return s.takeMark(m)
+}
+
+func (s *scan) markOf() (mark, bool) {
+	if s.sc.Kind() != resp.Ping || s.sc.Args() != 2 {
+		return mark{}, false
+	}
+	return parseMark(s.sc.Arg(1))
+}
+
+// takeMark goes on from what a mark states; it may only count bytes that were dropped, and time never goes back.
+func (s *scan) takeMark(m mark) error {
+	switch {
+	case m.pos.Offset < s.at.offset:
+		return s.corrupt(fmt.Sprintf("a mark states offset %d where the commands above it reach %d", m.pos.Offset, s.at.offset))
+	case m.durable > m.pos.Offset:
+		return s.corrupt(fmt.Sprintf("a mark states that %d is durable, past its own offset %d", m.durable, m.pos.Offset))
+	case m.unixMilli < s.at.unixMilli:
+		return s.corrupt(fmt.Sprintf("a mark states time %d after one that stated %d", m.unixMilli, s.at.unixMilli))
+	}
+	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
+	s.at.id, s.at.unixMilli = m.pos.ReplID, m.unixMilli
+	s.proven = max(s.proven, m.durable)
+	if !s.tr.Multi {
+		s.last, s.lastAt = m, s.at
+		s.lastAt.db = s.tr.DB
+	}
+	return nil
+}
+
+func (s *scan) corrupt(what string) error {
+	return &CorruptError{Path: s.path, Offset: s.begin, What: what}
+}

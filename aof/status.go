@@ -1,0 +1,103 @@
+package aof
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// Status is what the log is doing. Sizes are in bytes.
+type Status struct {
+	Dir       string    `json:"dir"`
+	Fsync     Policy    `json:"appendfsync"`
+	Timeline  string    `json:"timeline"`   // empty before the first full resync
+	ReplID    string    `json:"replid"`     // "?" before the first full resync
+	Received  int64     `json:"received"`   // offset that is in the file
+	Durable   int64     `json:"durable"`    // offset that is on stable storage; -1: none yet
+	DataTime  time.Time `json:"data_time"`  // when the newest bytes were received; zero: none yet
+	BaseBytes int64     `json:"base_bytes"` // size of the base
+	BaseKeys  int64     `json:"base_keys"`  // keys in it; -1: not known
+
+	Increments      int   `json:"increments"`
+	IncrementsBytes int64 `json:"increments_bytes"` // of all of them, the open one included
+
+	DiskFull  bool       `json:"disk_full"`
+	FreeBytes int64      `json:"free_bytes"` // of the file system; -1: not known
+	Failed    string     `json:"failed,omitempty"`
+	Awaiting  bool       `json:"awaiting_upstream"` // a tail of the last run waits for the upstream's answer
+	Retained  []Retained `json:"retained,omitempty"`
+}
+
+// Guarded returns the chains that the guard pinned.
+func (s Status) Guarded() []Guard {
+	var guards []Guard
+	for _, c := range s.Retained {
+		if c.Guard != nil {
+			guards = append(guards, *c.Guard)
+		}
+	}
+	return guards
+}
+
+// hotNumbers change with every append.
+type hotNumbers struct {
+	size atomic.Int64 // of the open increment
+	time atomic.Int64 // Unix milliseconds of the newest bytes
+}
+
+// Status never waits for the disk. What does not change with every append is up to a second old.
+func (l *Log) Status() Status {
+	s := *l.status.Load()
+	s.Received = int64(l.Received())
+	s.Durable = -1
+	if off, ok := l.Durable(); ok {
+		s.Durable = int64(off)
+	}
+	s.IncrementsBytes += l.hot.size.Load()
+	if ms := l.hot.time.Load(); ms > 0 {
+		s.DataTime = time.UnixMilli(ms).UTC()
+	}
+	return s
+}
+
+// publish renews what Status returns; called with mu held, or before the log is shared.
+func (l *Log) publish() {
+	s := &Status{
+		Dir: l.opt.Dir, Fsync: l.opt.Fsync, Timeline: l.timeline, ReplID: l.replid.String(),
+		BaseBytes: l.baseBytes, BaseKeys: -1, IncrementsBytes: l.closedBytes,
+		DiskFull: l.full, FreeBytes: -1, Awaiting: l.keep.file != 0, Retained: l.chains,
+	}
+	if l.man != nil {
+		s.Increments = len(l.man.incrs)
+		if l.man.base != nil && l.man.base.hasKeys {
+			s.BaseKeys = l.man.base.keys
+		}
+	}
+	if space, err := l.fs.Space(l.opt.Dir); err == nil {
+		s.FreeBytes = space.Free
+	}
+	if l.failed != nil {
+		s.Failed = l.failed.Error()
+	}
+	l.status.Store(s)
+}
+
+// Position is where the log stands: what was received.
+func (l *Log) Position() stream.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return stream.Position{ReplID: l.replid, Offset: l.cut.offset}
+}
+
+func call[T any](f func(T), v T) {
+	if f != nil {
+		f(v)
+	}
+}
+
+func call2[T, U any](f func(T, U), t T, u U) {
+	if f != nil {
+		f(t, u)
+	}
+}

@@ -1,0 +1,153 @@
+package aof
+
+import (
+	"context"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+const (
+	tick = time.Second
+
+	// A position that moved over dropped bytes only is marked when it moved this far, or after this long: an idle upstream's
+	// PINGs must not grow the file, yet a restart must find a position that the backlog still reaches.
+	idleMarkBytes = 64 << 10
+	idleMarkAfter = time.Minute
+)
+
+// Run syncs as the policy says and writes the marks that are due, until ctx ends (nil) or the disk fails (*DiskError). It does
+// not close the log.
+func (l *Log) Run(ctx context.Context) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.dead:
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.failed
+		case <-l.kick:
+			err = l.syncGroup()
+		case <-ticker.C:
+			err = l.onTick()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// syncGroup makes durable what arrived while the group before was synced, and marks it.
+func (l *Log) syncGroup() error {
+	if err := l.syncOnce(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.usable() != nil || l.inc == nil {
+		return nil
+	}
+	return l.markNow()
+}
+
+func (l *Log) onTick() error {
+	if l.opt.Fsync != FsyncNo {
+		if err := l.syncOnce(); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.usable() != nil || l.inc == nil || l.keep.file != 0 {
+		return nil
+	}
+	l.publish()
+	if l.atBoundary() && l.cut.data > l.inc.headLen && l.opt.Now().Sub(l.inc.opened) >= l.opt.IncrementAge {
+		return l.rotate()
+	}
+	if l.markDue() {
+		return l.markNow()
+	}
+	return nil
+}
+
+// markDue reports whether the position moved enough since the last mark.
+func (l *Log) markDue() bool {
+	if l.cut.offset == l.marked.offset {
+		return false
+	}
+	return l.cut.data > l.marked.data ||
+		l.cut.offset-l.marked.offset >= idleMarkBytes ||
+		l.opt.Now().UnixMilli()-l.marked.unixMilli >= idleMarkAfter.Milliseconds()
+}
+
+// markNow writes a mark, or asks Append for one at the next boundary. A full disk can wait.
+func (l *Log) markNow() error {
+	if l.cut.offset == l.marked.offset || l.keep.file != 0 {
+		return nil
+	}
+	if !l.atBoundary() {
+		l.wantMark = true
+		return nil
+	}
+	if err := l.writeMark(); err != nil && !isNoSpace(err) {
+		return err
+	}
+	return nil
+}
+
+// syncOnce syncs the open increment with mu released, so that Append goes on beside it.
+func (l *Log) syncOnce() error {
+	l.mu.Lock()
+	inc := l.inc
+	if l.usable() != nil || inc == nil || l.keep.file != 0 || inc.size == inc.synced {
+		l.mu.Unlock()
+		return nil
+	}
+	size, cuts, at := inc.size, inc.cuts, l.cut.offset
+	inc.syncing = true
+	l.mu.Unlock()
+
+	start := time.Now()
+	err := inc.f.SyncData()
+	took := time.Since(start)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	inc.syncing = false
+	if err != nil {
+		return l.latch("sync", inc.path, err)
+	}
+	call(l.opt.Observer.Synced, took)
+	if inc.retired {
+		return inc.f.Close()
+	}
+	if inc.cuts == cuts {
+		l.advance(inc, size, at)
+	}
+	return nil
+}
+
+// syncLocked syncs the open increment with mu held.
+func (l *Log) syncLocked() error {
+	start := time.Now()
+	if err := l.inc.f.SyncData(); err != nil {
+		return l.latch("sync", l.inc.path, err)
+	}
+	call(l.opt.Observer.Synced, time.Since(start))
+	l.advance(l.inc, l.inc.size, l.cut.offset)
+	return nil
+}
+
+// advance notes that the first size bytes of inc, and with them the stream up to at, are durable.
+func (l *Log) advance(inc *increment, size int64, at stream.Offset) {
+	inc.synced = max(inc.synced, size)
+	if l.cut.data <= inc.synced {
+		at = max(at, l.cut.offset)
+	}
+	l.acks.move(at)
+}

@@ -1,0 +1,237 @@
+package aof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// liveRetries is how often a directory that changes under a reader is read again from the manifest on.
+const liveRetries = 5
+
+// Report is what Verify found. Sizes and places are in bytes.
+type Report struct {
+	Dir        string            `json:"dir"`
+	Timeline   string            `json:"timeline"`
+	Base       BaseReport        `json:"base"`
+	Increments []IncrementReport `json:"increments"`
+	Position   stream.Position   `json:"-"`
+	Torn       int64             `json:"torn_bytes"` // at the end: no whole command outside MULTI; servers cut them, and so does Fix
+	Garbage    string            `json:"garbage,omitempty"`
+}
+
+// BaseReport is what Verify found in the base.
+type BaseReport struct {
+	Name        string `json:"name"`
+	Bytes       int64  `json:"bytes"`
+	Format      string `json:"format"` // "Redis RDB 12", "Valkey RDB 80"
+	Server      string `json:"server,omitempty"`
+	Keys        int64  `json:"keys"`
+	Expires     int64  `json:"expires"` // keys with an expiry time
+	Functions   int    `json:"functions"`
+	Checksummed bool   `json:"checksummed"`        // false: it was written without a checksum
+	Unwalked    string `json:"unwalked,omitempty"` // what it holds that this version does not know: the counts end there
+}
+
+// IncrementReport is what Verify found in one increment.
+type IncrementReport struct {
+	Name     string        `json:"name"`
+	Bytes    int64         `json:"bytes"`
+	Commands int64         `json:"commands"` // whole ones, marks included
+	From     stream.Offset `json:"from"`     // the offset that the first mark states
+	To       stream.Offset `json:"to"`       // the offset at the last boundary
+	Begin    time.Time     `json:"begin"`    // time of the first mark
+	End      time.Time     `json:"end"`      // and of the last one
+}
+
+// Verify reads everything that the manifest names: the base's checksum and structure, each command of each increment, and that marks
+// and increments follow one another without a hole. It takes no lock and works on a directory that is being written.
+//
+// A torn tail is reported and is no error; a *CorruptError or *NotOursError is the first damage found. fs.ErrNotExist: no manifest.
+func Verify(ctx context.Context, opt Options) (Report, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return Report{}, fmt.Errorf("verify: %w", err)
+	}
+	for try := 1; ; try++ {
+		rep, err := verifyOnce(ctx, opt)
+		if err == nil || try == liveRetries || !changedUnder(opt, rep.manifest) {
+			return rep.Report, err
+		}
+	}
+}
+
+type verified struct {
+	Report
+	manifest string
+	last     *scan
+}
+
+// changedUnder reports whether the manifest is no longer what it was: what was read belonged to no one state.
+func changedUnder(opt Options, was string) bool {
+	y := opt.layout()
+	now, err := readFile(opt.FS, y.path(y.manifest()), maxManifest)
+	return err != nil || string(now) != was
+}
+
+func verifyOnce(ctx context.Context, opt Options) (verified, error) {
+	y := opt.layout()
+	v := verified{Report: Report{Dir: opt.Dir}}
+	man, text, err := readManifest(opt.FS, y)
+	if err != nil {
+		return v, err
+	}
+	v.manifest = text
+	if man.base == nil || len(man.incrs) == 0 {
+		return v, &NotOursError{Dir: opt.Dir, What: "its manifest names no base or no increment"}
+	}
+	v.Timeline = man.base.timeline
+	if v.Base, err = verifyBase(ctx, opt.FS, y, man.base.name); err != nil {
+		return v, err
+	}
+	var end stream.Position
+	for i, info := range man.incrs {
+		s, size, err := scanFile(ctx, opt.FS, y.path(info.name), nil)
+		if errors.Is(err, errNoHead) {
+			return v, &NotOursError{Dir: opt.Dir, What: info.name + ": " + err.Error()}
+		}
+		if err != nil {
+			return v, err
+		}
+		if i > 0 && s.head.pos != end {
+			return v, &CorruptError{Path: s.path, What: fmt.Sprintf("it begins at %s, and the increment before it ends at %s", s.head.pos, end)}
+		}
+		if i < len(man.incrs)-1 && (s.torn || s.lastAt.file != size) {
+			return v, &CorruptError{Path: s.path, Offset: s.lastAt.file, What: "a closed increment does not end with a mark"}
+		}
+		end = stream.Position{ReplID: s.boundary.id, Offset: s.boundary.offset}
+		v.Increments = append(v.Increments, IncrementReport{
+			Name: info.name, Bytes: size, Commands: s.commands, From: s.head.pos.Offset, To: s.boundary.offset,
+			Begin: time.UnixMilli(s.head.unixMilli).UTC(), End: time.UnixMilli(s.at.unixMilli).UTC(),
+		})
+		v.last = s
+		v.Torn = size - s.boundary.file
+	}
+	v.Position = end
+	if v.last.syntax != nil {
+		v.Garbage = v.last.syntax.What
+		return v, &CorruptError{Path: v.last.path, Offset: v.last.syntax.Offset, What: v.last.syntax.What}
+	}
+	return v, nil
+}
+
+func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep BaseReport, err error) {
+	path := y.path(name)
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return BaseReport{}, missing(path, err)
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	sum, err := rdb.Check(&ctxReader{ctx: ctx, r: f})
+	if corrupt, ok := errors.AsType[*rdb.CorruptError](err); ok {
+		return BaseReport{}, &CorruptError{Path: path, Offset: corrupt.Offset, What: corrupt.What}
+	}
+	if err != nil {
+		return BaseReport{}, fmt.Errorf("verify %s: %w", path, err)
+	}
+	rep = BaseReport{
+		Name: name, Bytes: sum.Bytes, Format: fmt.Sprintf("%v RDB %d", sum.Dialect, sum.Version), Server: sum.ServerVersion,
+		Keys: sum.Keys, Expires: sum.Expires, Functions: sum.Functions, Checksummed: sum.Checksummed,
+	}
+	if sum.Unwalked != nil {
+		rep.Unwalked = sum.Unwalked.Error()
+	}
+	return rep, nil
+}
+
+// scanFile reads one increment to the size that it has now: a live one may grow meanwhile.
+func scanFile(ctx context.Context, fsys fsx.FS, path string, prepare func(*scan, fsx.File)) (s *scan, size int64, err error) {
+	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, 0, missing(path, err)
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	s = &scan{path: path, size: st.Size()}
+	if prepare != nil {
+		prepare(s, f)
+	}
+	err = s.run(&ctxReader{ctx: ctx, r: io.NewSectionReader(f, 0, st.Size())})
+	return s, st.Size(), err
+}
+
+// Fix cuts the torn tail of the last increment, after the last whole command outside MULTI, and nothing else. It holds the directory's
+// lock meanwhile (*HeldError). What a power loss left of unsynced bytes goes too; bytes that a mark further down proves durable do not:
+// *CorruptError. It returns how many bytes were cut.
+func Fix(ctx context.Context, opt Options) (cut int64, err error) {
+	opt, err = opt.withDefaults()
+	if err != nil {
+		return 0, fmt.Errorf("fix: %w", err)
+	}
+	y := opt.layout()
+	if _, err := opt.FS.Stat(y.path(y.manifest())); err != nil {
+		return 0, fmt.Errorf("fix: %w", err)
+	}
+	lock, err := opt.FS.Lock(y.lockPath())
+	if errors.Is(err, fsx.ErrLocked) {
+		return 0, &HeldError{Dir: opt.Dir}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("fix: %w", err)
+	}
+	defer func() {
+		if cerr := lock.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	v, verr := verifyOnce(ctx, opt)
+	if verr != nil && (v.last == nil || v.last.syntax == nil) {
+		return 0, verr
+	}
+	if v.Torn == 0 {
+		return 0, nil
+	}
+	return v.Torn, cutTorn(opt.FS, v.last)
+}
+
+// cutTorn cuts the file of a scan after its last boundary.
+func cutTorn(fsys fsx.FS, s *scan) (err error) {
+	f, err := fsys.OpenFile(s.path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("fix: %w", err)
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	st, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("fix: %w", err)
+	}
+	if err := s.believable(f, st.Size(), false); err != nil {
+		return err
+	}
+	if err := f.Truncate(s.boundary.file); err != nil {
+		return fmt.Errorf("fix: %w", err)
+	}
+	return f.Sync()
+}

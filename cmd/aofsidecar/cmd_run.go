@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/aofsidecar/aofsidecar/internal/observe"
+)
+
+const runHelp = `Connect to the upstream as a replica, take its snapshot and its stream, and keep aof.dir such that a stock server
+boots from it at any moment. It goes on until SIGTERM or SIGINT: then the stream is read for shutdown-linger more, the
+log is synced, and the exit code is 0. A second signal cuts that short.`
+
+// errShutdownTimeout says that the process ends although not everything has stopped.
+var errShutdownTimeout = errors.New("shutdown took longer than shutdown-timeout: the next start goes back to the last mark")
+
+func newRunCommand(flags *flagLayer) *cobra.Command {
+	return &cobra.Command{
+		Use:     "run",
+		Short:   "Mirror the upstream until told to stop",
+		Long:    runHelp,
+		Example: `  aofsidecar run --set upstream.addr=redis:6379 --set aof.dir=/data`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			effective, err := loadConfig(*flags)
+			if err != nil {
+				return err
+			}
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+			defer signal.Stop(signals)
+			config := effective.config
+			logger, err := observe.NewLogger(cmd.ErrOrStderr(), observe.LogOptions{
+				Level: string(config.Logging.Level), Text: config.Logging.Format == LogText,
+			})
+			if err != nil {
+				return err
+			}
+			return runMirror(cmd.Context(), config, logger, signals)
+		},
+	}
+}
+
+// runMirror opens and runs a mirror until a signal comes or it fails.
+func runMirror(ctx context.Context, config Config, logger *zap.Logger, signals <-chan os.Signal) error {
+	limitMemory(logger)
+	m, err := openMirror(ctx, config, logger)
+	if err != nil {
+		return err
+	}
+	logger.Info("mirror begins", zap.String("version", buildVersion().Version),
+		zap.String("upstream", config.Upstream.Addr), zap.String("dir", config.AOF.Dir))
+	intake, stopIntake := context.WithCancel(ctx)
+	defer stopIntake()
+	ended := make(chan error, 1)
+	go func() { ended <- m.run(ctx, intake) }()
+	select {
+	case err := <-ended:
+		return err
+	case sig := <-signals:
+		logger.Info("shutting down", zap.Stringer("signal", sig))
+	}
+	if err := m.shutDown(ended, signals, stopIntake); err != nil {
+		return err
+	}
+	logger.Info("mirror ended")
+	return nil
+}
+
+// shutDown lets the upstream finish for shutdown-linger or until the next signal, then stops the intake and waits for the rest.
+func (m *mirror) shutDown(ended <-chan error, signals <-chan os.Signal, stopIntake context.CancelFunc) error {
+	m.monitor.stopping.Store(true)
+	m.client.Drain()
+	linger := time.NewTimer(time.Duration(m.config.ShutdownLinger))
+	defer linger.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-linger.C:
+	case <-signals:
+	}
+	stopIntake()
+	timeout := time.NewTimer(time.Duration(m.config.ShutdownTimeout))
+	defer timeout.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timeout.C:
+		return errShutdownTimeout
+	case sig := <-signals:
+		return fmt.Errorf("shut down: cut short by %s: the next start goes back to the last mark", sig)
+	}
+}
+
+// limitMemory tells the garbage collector of the cgroup's limit. A machine without one, or with GOMEMLIMIT set, is left as it is.
+func limitMemory(logger *zap.Logger) {
+	if limit, err := memlimit.Set(); err != nil {
+		logger.Debug("no memory limit known", zap.Error(err))
+	} else {
+		logger.Debug("memory limit", zap.Int64("bytes", limit))
+	}
+}

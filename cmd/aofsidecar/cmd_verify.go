@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/aofsidecar/aofsidecar/aof"
+)
+
+const verifyHelp = `Read everything that a directory holds, aof.dir or the one named: manifest, the base's checksum and structure, every command of
+every increment, and that marks and increments follow one another without a hole. It changes nothing, and works on a
+directory that a sidecar is writing, and on a chain in retained/.
+
+A torn tail, bytes at the end that are no whole command outside MULTI, is what a crash leaves; servers cut it when they boot. It is reported and
+is no damage. --fix cuts it, and nothing else; no sidecar may be running there.
+
+Exit codes: 0 sound, 3 nothing there, 5 damaged or a hole in the chain, 7 held by a sidecar (--fix) or not a directory of ours.`
+
+func newVerifyCommand(flags *flagLayer) *cobra.Command {
+	var asJSON, fix bool
+	cmd := &cobra.Command{
+		Use:   "verify [DIR]",
+		Short: "Check a directory, and cut its torn tail with --fix",
+		Long:  verifyHelp,
+		Example: `  aofsidecar verify
+  aofsidecar verify --fix /data/aofsidecar`,
+		Args: atMostOneDir,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options, err := directoryOptions(*flags, args)
+			if err != nil {
+				return err
+			}
+			return verifyDirectory(cmd.Context(), cmd.OutOrStdout(), options, fix, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&fix, "fix", false, "cut a torn tail")
+	return cmd
+}
+
+// verification is the result of `verify --json`.
+type verification struct {
+	aof.Report
+	Position string `json:"position"`
+	CutBytes int64  `json:"cut_bytes"` // by --fix
+}
+
+func verifyDirectory(ctx context.Context, w io.Writer, options aof.Options, fix, asJSON bool) error {
+	var cut int64
+	if fix {
+		var err error
+		if cut, err = aof.Fix(ctx, options); err != nil {
+			return nothingThere(options.Dir, err)
+		}
+	}
+	report, err := aof.Verify(ctx, options)
+	if err != nil {
+		return nothingThere(options.Dir, err)
+	}
+	if asJSON {
+		return printJSON(w, verification{Report: report, Position: report.Position.String(), CutBytes: cut})
+	}
+	return writeReport(w, report, cut)
+}
+
+// NothingThereError says that a directory holds no log.
+type NothingThereError struct{ Dir string }
+
+func (e *NothingThereError) Error() string { return "no log in " + e.Dir }
+
+// nothingThere names the directory where there is no manifest; other errors it returns.
+func nothingThere(dir string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &NothingThereError{Dir: dir}
+	}
+	return err
+}
+
+// writeReport writes what was found for people.
+func writeReport(w io.Writer, r aof.Report, cut int64) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
+	}
+	row("directory", "%s", r.Dir)
+	row("timeline", "%s", r.Timeline)
+	row("base", "%s, %s, %s, %d keys, %s", r.Base.Name, humanize.IBytes(uint64(max(0, r.Base.Bytes))), r.Base.Format, r.Base.Keys,
+		checksumText(r.Base.Checksummed))
+	if r.Base.Unwalked != "" {
+		row("", "not walked to the end: %s", r.Base.Unwalked)
+	}
+	for _, inc := range r.Increments {
+		row("increment", "%s, %s, %d commands, offsets %d to %d, %s to %s", inc.Name, humanize.IBytes(uint64(max(0, inc.Bytes))), inc.Commands,
+			inc.From, inc.To, inc.Begin.Format(time.RFC3339), inc.End.Format(time.RFC3339))
+	}
+	row("position", "%s", r.Position)
+	switch {
+	case cut > 0:
+		row("tail", "%d torn bytes were cut", cut)
+	case r.Torn > 0:
+		row("tail", "%d torn bytes, as a crash or a running sidecar leaves them; servers cut them, and so does --fix", r.Torn)
+	}
+	row("result", "sound")
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}
+
+func checksumText(checked bool) string {
+	if checked {
+		return "checksum right"
+	}
+	return "written without a checksum"
+}
+
+// atMostOneDir refuses more than one positional argument.
+func atMostOneDir(cmd *cobra.Command, args []string) error {
+	return noArgs(cmd, slices.Clone(args[min(1, len(args)):]))
+}
+
+// directoryOptions says which log a command is about: the directory given, or the one configured.
+func directoryOptions(flags flagLayer, args []string) (aof.Options, error) {
+	if len(args) == 1 {
+		flags.set = append(slices.Clone(flags.set), "aof.dir="+absolute(args[0]))
+	}
+	effective, err := loadConfig(flags)
+	if err != nil {
+		return aof.Options{}, err
+	}
+	config := effective.config.AOF
+	return aof.Options{Dir: config.Dir, DirName: config.AppendDirName, FileName: config.AppendFileName}, nil
+}
+
+// absolute keeps a path as it is where there is no working directory.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+func TestDefaultConfigIsValid(t *testing.T) {
+	config := DefaultConfig()
+	require.Empty(t, config.Validate())
+}
+
+func TestShippedConfigFileIsTheDefaults(t *testing.T) {
+	const path = "../../config.yaml"
+	clearEnvironment(t)
+	got, err := loadConfig(flagLayer{configPath: path})
+	require.NoError(t, err)
+	require.Equal(t, DefaultConfig(), got.config)
+	for key, origin := range got.origins {
+		require.Contains(t, origin, path, "%s is missing in config.yaml", key)
+	}
+}
+
+func TestShippedConfigFileExplainsEachKeyInOrder(t *testing.T) {
+	text, err := os.ReadFile("../../config.yaml")
+	require.NoError(t, err)
+	var document yaml.Node
+	require.NoError(t, yaml.Unmarshal(text, &document))
+	var keys []string
+	var walk func(node *yaml.Node, prefix string)
+	walk = func(node *yaml.Node, prefix string) {
+		for i := 0; i < len(node.Content); i += 2 {
+			name, value := node.Content[i], node.Content[i+1]
+			if value.Kind == yaml.MappingNode {
+				walk(value, prefix+name.Value+".")
+				continue
+			}
+			keys = append(keys, prefix+name.Value)
+			require.NotEmpty(t, value.LineComment, "%s has no comment", prefix+name.Value)
+		}
+	}
+	walk(document.Content[0], "")
+	var want []string
+	for _, s := range settings() {
+		want = append(want, s.key)
+	}
+	require.Equal(t, want, keys)
+}
+
+func TestVariableNamesAreUnique(t *testing.T) {
+	seen := map[string]string{configPathEnv: "the path of the file"}
+	for _, s := range settings() {
+		require.Empty(t, seen[s.env], "%s: %s is taken", s.key, s.env)
+		require.False(t, isForeignVariable(s.env, "1"), "%s would be ignored as a service link", s.env)
+		seen[s.env] = s.key
+	}
+}
+
+func TestValidateNamesTheKey(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		key    string
+		says   string
+	}{
+		{"no port", func(c *Config) { c.Upstream.Addr = "redis" }, "upstream.addr", "not host:port"},
+		{"no host", func(c *Config) { c.Upstream.Addr = ":6379" }, "upstream.addr", "names no host"},
+		{"port too big", func(c *Config) { c.Upstream.Addr = "h:65536" }, "upstream.addr", "1 to 65535"},
+		{"url", func(c *Config) { c.Upstream.Addr = "redis://h:6379" }, "upstream.addr", "is a URL"},
+		{"long socket", func(c *Config) { c.Upstream.Addr = "/" + strings.Repeat("s", 107) }, "upstream.addr", "at most 107"},
+		{"two passwords", func(c *Config) { c.Upstream.Password.word, c.Upstream.PasswordFile = "a", "b" }, "upstream.password-file", "excludes"},
+		{"repl-timeout", func(c *Config) { c.Upstream.ReplTimeout = 1 }, "upstream.repl-timeout", "at least 1s"},
+		{"tls over a socket", func(c *Config) { c.Upstream.Addr, c.Upstream.TLS.Enabled = "/s", true }, "upstream.tls.enabled", "no TLS"},
+		{"ca without tls", func(c *Config) { c.Upstream.TLS.CAFile = "ca" }, "upstream.tls.ca-file", "no effect"},
+		{"cert without tls", func(c *Config) { c.Upstream.TLS.CertFile = "c" }, "upstream.tls.cert-file", "no effect"},
+		{"key without tls", func(c *Config) { c.Upstream.TLS.KeyFile = "k" }, "upstream.tls.key-file", "no effect"},
+		{"name without tls", func(c *Config) { c.Upstream.TLS.ServerName = "n" }, "upstream.tls.server-name", "no effect"},
+		{"skip without tls", func(c *Config) { c.Upstream.TLS.InsecureSkipVerify = true }, "upstream.tls.insecure-skip-verify", "no effect"},
+		{"key alone", func(c *Config) { c.Upstream.TLS = TLSConfig{Enabled: true, KeyFile: "k"} }, "upstream.tls.cert-file", "missing"},
+		{"cert alone", func(c *Config) { c.Upstream.TLS = TLSConfig{Enabled: true, CertFile: "c"} }, "upstream.tls.key-file", "missing"},
+		{"ca and skip", func(c *Config) {
+			c.Upstream.TLS = TLSConfig{Enabled: true, CAFile: "c", InsecureSkipVerify: true}
+		}, "upstream.tls.ca-file", "no effect"},
+		{"no dir", func(c *Config) { c.AOF.Dir = "" }, "aof.dir", "empty"},
+		{"path for a name", func(c *Config) { c.AOF.AppendDirName = "a/b" }, "aof.appenddirname", "is a path"},
+		{"our own folder", func(c *Config) { c.AOF.AppendDirName = "retained" }, "aof.appenddirname", "own folder"},
+		{"dot", func(c *Config) { c.AOF.AppendFileName = ".." }, "aof.appendfilename", "is a path"},
+		{"spaces", func(c *Config) { c.AOF.AppendFileName = "a b" }, "aof.appendfilename", "quote"},
+		{"long name", func(c *Config) { c.AOF.AppendFileName = strings.Repeat("a", 201) }, "aof.appendfilename", "longer"},
+		{"small increments", func(c *Config) { c.AOF.IncrementSize = 1 }, "aof.increment-size", "64kb"},
+		{"young increments", func(c *Config) { c.AOF.IncrementAge = 1 }, "aof.increment-age", "1s"},
+		{"http port", func(c *Config) { c.HTTP.Addr = "localhost" }, "http.addr", "not host:port"},
+		{"ready lag", func(c *Config) { c.HTTP.ReadyLag = 0 }, "http.ready-lag", "more than 0s"},
+		{"socket", func(c *Config) { c.Control.Socket = "c.sock" }, "control.socket", "absolute"},
+		{"linger", func(c *Config) { c.ShutdownLinger = -1 }, "shutdown-linger", "negative"},
+		{"timeout", func(c *Config) { c.ShutdownTimeout = 0 }, "shutdown-timeout", "1s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := DefaultConfig()
+			c.change(&config)
+			errs := config.Validate()
+			require.Len(t, errs, 1)
+			require.Equal(t, c.key, errs[0].Key)
+			require.ErrorContains(t, errs[0], c.says)
+		})
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	for addr, want := range map[string][2]string{
+		"h:1": {"tcp", "h:1"}, "/s": {"unix", "/s"}, "unix:///s": {"unix", "/s"}, "[::1]:6379": {"tcp", "[::1]:6379"},
+	} {
+		network, address := (&UpstreamConfig{Addr: addr}).endpoint()
+		require.Equal(t, want, [2]string{network, address})
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/aofsidecar/aofsidecar/aof"
+	"github.com/aofsidecar/aofsidecar/internal/admin"
+)
+
+// The exit codes are a contract: scripts and restart policies branch on them.
+const (
+	exitDone    = 0 // done, or nothing to do with an --if-* flag
+	exitFailed  = 1 // failed for a reason that has no code of its own
+	exitUsage   = 2 // usage or configuration
+	exitNothing = 3 // nothing there
+	exitCorrupt = 5 // corrupt, or a hole in the chain
+	exitHeld    = 7 // held by another process, or not our directory
+	exitDisk    = 9 // the disk failed
+)
+
+// UsageError is a mistake in arguments or configuration.
+type UsageError struct {
+	Err  error
+	Hint string // a command to try; empty for none
+}
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// NotReadyError is a check with a negative result, which the command has printed already.
+type NotReadyError struct{ Why string }
+
+func (e *NotReadyError) Error() string { return e.Why }
+
+// verdict is what an error means for the one who called us.
+type verdict struct {
+	code  int
+	hint  string // what to try; empty for nothing
+	quiet bool   // stdout has said it
+}
+
+// judge finds the verdict on an error by its type, never by its text.
+func judge(err error) verdict {
+	if err == nil {
+		return verdict{code: exitDone}
+	}
+	if usage, ok := errors.AsType[*UsageError](err); ok {
+		return verdict{code: exitUsage, hint: usage.Hint}
+	}
+	if _, ok := errors.AsType[*NotReadyError](err); ok {
+		return verdict{code: exitFailed, quiet: true}
+	}
+	if _, ok := errors.AsType[*admin.NotRunningError](err); ok {
+		return verdict{code: exitFailed, hint: "aofsidecar config --origin, and compare control.socket with that of the running sidecar"}
+	}
+	if errors.Is(err, aof.ErrFailed) {
+		return verdict{code: exitDisk, hint: "look at the kernel's log (dmesg); after a restart the mirror goes back to what was durable"}
+	}
+	if _, ok := errors.AsType[*aof.HeldError](err); ok {
+		return verdict{code: exitHeld, hint: "give each sidecar a directory of its own (aof.dir)"}
+	}
+	if _, ok := errors.AsType[*admin.InUseError](err); ok {
+		return verdict{code: exitHeld, hint: "give each sidecar a socket of its own (control.socket)"}
+	}
+	if _, ok := errors.AsType[*aof.NotOursError](err); ok {
+		return verdict{code: exitHeld, hint: "choose an empty directory (aof.dir): a server's own is never written to"}
+	}
+	if _, ok := errors.AsType[*NothingThereError](err); ok {
+		return verdict{code: exitNothing, hint: "aofsidecar config --origin, to see where aof.dir comes from"}
+	}
+	if _, ok := errors.AsType[*aof.CorruptError](err); ok {
+		return verdict{code: exitCorrupt, hint: "move the directory away, and the next start takes a fresh snapshot"}
+	}
+	return verdict{code: exitFailed}
+}
+
+// printError writes the error, and the next step if there is one.
+func printError(w io.Writer, err error) {
+	v := judge(err)
+	if err == nil || v.quiet {
+		return
+	}
+	_, _ = fmt.Fprintf(w, "Error: %v\n", err) // nowhere else to say it
+	if v.hint != "" {
+		_, _ = fmt.Fprintf(w, "Try: %s\n", v.hint)
+	}
+}

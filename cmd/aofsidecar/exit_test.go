@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/aof"
+	"github.com/aofsidecar/aofsidecar/internal/admin"
+)
+
+func TestExitCodesAndHints(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code int
+		hint string
+	}{
+		{nil, 0, ""},
+		{errors.New("x"), 1, ""},
+		{&NotReadyError{Why: "not streaming"}, 1, ""},
+		{&admin.NotRunningError{Path: "/s", Err: errors.New("x")}, 1, "control.socket"},
+		{&UsageError{Err: errors.New("x"), Hint: "aofsidecar --help"}, 2, "aofsidecar --help"},
+		{&aof.CorruptError{Path: "/p"}, 5, "fresh snapshot"},
+		{&aof.HeldError{Dir: "/d"}, 7, "aof.dir"},
+		{&aof.NotOursError{Dir: "/d"}, 7, "aof.dir"},
+		{&admin.InUseError{Path: "/s"}, 7, "control.socket"},
+		{&aof.DiskError{Op: "sync", Path: "/p", Err: errors.New("EIO")}, 9, "dmesg"},
+	} {
+		wrapped := c.err
+		if c.err != nil {
+			wrapped = errors.Join(fmt.Errorf("open log: %w", c.err))
+		}
+		verdict := judge(wrapped)
+		require.Equal(t, c.code, verdict.code, "%v", c.err)
+		require.Contains(t, verdict.hint, c.hint)
+	}
+}
+
+func TestPrintError(t *testing.T) {
+	var out bytes.Buffer
+	printError(&out, nil)
+	printError(&out, &NotReadyError{Why: "said already"})
+	require.Empty(t, out.String())
+	printError(&out, errors.New("no luck"))
+	require.Equal(t, "Error: no luck\n", out.String())
+	out.Reset()
+	printError(&out, &UsageError{Err: errors.New("what?"), Hint: "aofsidecar --help"})
+	require.Equal(t, "Error: what?\nTry: aofsidecar --help\n", out.String())
+}

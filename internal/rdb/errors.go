@@ -1,0 +1,49 @@
+package rdb
+
+import "fmt"
+
+// CorruptError says that the input began as an RDB file that we read, and is damaged or cut. errors.Is(err, io.ErrUnexpectedEOF)
+// tells a cut one.
+type CorruptError struct {
+	// Offset is where it was noticed, in bytes from the start.
+	Offset int64
+	// What says what is wrong, without values of the input.
+	What string
+	// Err is io.ErrUnexpectedEOF if the input ended too early, else nil.
+	Err error
+}
+
+// Error implements error.
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("corrupt rdb at byte %d: %s", e.Offset, e.What)
+}
+
+// Unwrap returns Err.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// UnsupportedError says that the input is no RDB file, or one of a version that we do not read.
+type UnsupportedError struct {
+	// Magic are its first bytes, at most 9.
+	Magic string
+}
+
+// Error implements error.
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("no rdb of a known version: begins with %q", e.Magic)
+}
+
+// UnknownError names a code that this package cannot walk past: a newer server wrote it, or the input is damaged
+// in a way that only the CRC64 tells.
+type UnknownError struct {
+	// Offset is where the code is, in bytes from the start.
+	Offset int64
+	// What is "type or opcode", or "module opcode" for a part of a module's value.
+	What string
+	// Code is the code.
+	Code uint64
+}
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("unknown rdb %s %d at byte %d", e.What, e.Code, e.Offset)
+}
