@@ -22,6 +22,8 @@ type discard struct {
 	received atomic.Int64
 	runs     atomic.Int64
 	target   int64
+	tail     bool // the last run was not Whole
+	torn     bool // bytes were dropped inside a command
 	reached  chan struct{}
 }
 
@@ -44,6 +46,8 @@ func (d *discard) FullResync(_ context.Context, _ stream.Snapshot, r io.Reader) 
 
 func (d *discard) Append(_ context.Context, run *stream.Run) error {
 	d.runs.Add(1)
+	d.torn = d.torn || d.tail && run.Dropped > 0
+	d.tail = !run.Whole
 	if n := d.received.Add(run.Len()); n == d.target {
 		d.reached <- struct{}{}
 	}

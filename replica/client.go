@@ -58,9 +58,7 @@ func (c *Client) Drain() {
 // was appended ends at a boundary.
 func (c *Client) Run(ctx context.Context) error {
 	early, cancel := context.WithCancel(ctx) // ends with Drain, too
-	defer cancel()
 	var watching sync.WaitGroup
-	defer watching.Wait()
 	watching.Go(func() {
 		select {
 		case <-c.drain:
@@ -68,8 +66,11 @@ func (c *Client) Run(ctx context.Context) error {
 		case <-early.Done():
 		}
 	})
-	defer cancel()
-	defer c.enter(PhaseStopped)
+	defer func() {
+		cancel()
+		watching.Wait()
+		c.enter(PhaseStopped)
+	}()
 	for {
 		err := c.connection(ctx, early)
 		if final := new(finalError); errors.As(err, &final) {

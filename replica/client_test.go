@@ -58,6 +58,18 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+func TestFailuresAreForgottenAfterProgress(t *testing.T) {
+	var f failures
+	require.Equal(t, 1, f.add(ClassSnapshot))
+	require.Equal(t, 1, f.add(ClassNetwork))
+	f.progress(false)
+	require.Equal(t, 2, f.add(ClassSnapshot), "a stream is not a snapshot")
+	require.Equal(t, 1, f.add(ClassNetwork))
+	f.progress(true)
+	require.Equal(t, 1, f.add(ClassSnapshot))
+	require.Equal(t, 1, f.add(ClassNetwork))
+}
+
 // A link that comes up, brings nothing new and goes down again is not progress, or a broken upstream would be asked for ever at once.
 func TestBackoffBeginsAnewOnlyAfterProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,9 +9,10 @@ import (
 
 // Sink takes what the upstream sends. Client calls its methods from one goroutine at a time, in the
 // order: Resume, then Continue or FullResync, then Append any number of times, then Rollback when the
-// connection ends; and again.
+// connection ends; and again. A connection that ends before Continue or FullResync has returned nil is followed by the next
+// Resume, without Rollback. Nothing follows a final error.
 //
-// An error of any method but FullResync is final and ends Client.Run, save ctx's own. An error of
+// An error of any method but FullResync is final and ends Client.Run, save ctx's own: then Rollback follows. An error of
 // FullResync ends the connection; it is final if it answers `Fatal() bool` with true, else the snapshot is
 // asked for again later, slowly, because each one forks the upstream.
 type Sink interface {
@@ -26,7 +27,8 @@ type Sink interface {
 
 	// FullResync replaces everything by the snapshot that r yields. r ends with io.EOF exactly at the end of a complete
 	// payload, and with another error otherwise. When it returns nil the snapshot was verified and is on stable storage,
-	// and Append goes on at snap.Position.Offset+1 in the returned database. Otherwise nothing has changed.
+	// and Append goes on at snap.Position.Offset+1 in the returned database. Otherwise nothing has changed. It may take its
+	// time: the upstream is told that we are alive. It must have read r to io.EOF before it returns nil.
 	FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader) (db int, err error)
 
 	// Append takes the next bytes of the stream. It returns once they are in the file (not: durable), and waits
@@ -44,6 +46,6 @@ type Acks interface {
 	Received() stream.Offset
 	// Durable is the offset to report as FACK; ok is false while there is none to report.
 	Durable() (off stream.Offset, ok bool)
-	// Moved returns a channel that is closed when Durable next moves.
+	// Moved returns a channel that is closed when what Durable returns next changes.
 	Moved() <-chan struct{}
 }
