@@ -218,9 +218,9 @@ func TestConnectingHasALimit(t *testing.T) {
 		u := newUpstream(t) // that nobody accepts at
 		run := start(t, u, newRecorder(t), h.observe)
 		pass(2*time.Minute + 10*time.Second)
-		require.GreaterOrEqual(t, len(h.lost), 2)
-		require.Equal(t, ClassNetwork, h.lost[0].Class)
-		require.ErrorIs(t, h.lost[0].Err, context.DeadlineExceeded)
+		require.GreaterOrEqual(t, len(h.losses()), 2)
+		require.Equal(t, ClassNetwork, h.losses()[0].Class)
+		require.ErrorIs(t, h.losses()[0].Err, context.DeadlineExceeded)
 		run.stop()
 	})
 }

@@ -48,9 +48,9 @@ func TestPingAnswers(t *testing.T) {
 				p.expect("PSYNC", "?", "-1")
 			} else {
 				synctest.Wait()
-				require.Len(t, h.lost, 1)
-				require.Equal(t, want, h.lost[0].Class, h.lost[0].Err)
-				require.Equal(t, PhaseHandshake, h.lost[0].Phase)
+				require.Len(t, h.losses(), 1)
+				require.Equal(t, want, h.losses()[0].Class, h.losses()[0].Err)
+				require.Equal(t, PhaseHandshake, h.losses()[0].Phase)
 			}
 			run.stop()
 		})
@@ -106,11 +106,11 @@ func TestCredentialsAreReadAfresh(t *testing.T) {
 		}
 		u.accept().ended()
 		synctest.Wait()
-		require.Len(t, h.lost, 3)
-		require.Len(t, h.refused, 2, "the second WRONGPASS is no news, the missing file is")
-		require.Equal(t, ClassRefused, h.lost[2].Class)
-		require.NotContains(t, h.lost[0].Err.Error(), "old")
-		require.ErrorContains(t, h.refused[1].Err, "no such file")
+		require.Len(t, h.losses(), 3)
+		require.Len(t, h.refusals(), 2, "the second WRONGPASS is no news, the missing file is")
+		require.Equal(t, ClassRefused, h.losses()[2].Class)
+		require.NotContains(t, h.losses()[0].Err.Error(), "old")
+		require.ErrorContains(t, h.refusals()[1].Err, "no such file")
 		run.stop()
 	})
 }
@@ -131,10 +131,10 @@ func TestRefusedIsReportedOnce(t *testing.T) {
 			tries++
 		}
 		require.Less(t, tries, 20)
-		require.Len(t, h.refused, 1)
-		require.ErrorContains(t, h.refused[0].Err, "+psync +replconf +ping")
-		require.GreaterOrEqual(t, h.lost[0].Retry, 27*time.Second)
-		require.GreaterOrEqual(t, h.lost[10].Retry, 4*time.Minute)
+		require.Len(t, h.refusals(), 1)
+		require.ErrorContains(t, h.refusals()[0].Err, "+psync +replconf +ping")
+		require.GreaterOrEqual(t, h.losses()[0].Retry, 27*time.Second)
+		require.GreaterOrEqual(t, h.losses()[10].Retry, 4*time.Minute)
 
 		p := u.accept() // it worked, and then not again: that is news
 		p.resync("?", "-1")
@@ -146,7 +146,7 @@ func TestRefusedIsReportedOnce(t *testing.T) {
 		p.send("-NOPERM User sidecar has no permissions to run the 'psync' command\r\n")
 		p.ended()
 		synctest.Wait()
-		require.Len(t, h.refused, 2)
+		require.Len(t, h.refusals(), 2)
 		run.stop()
 	})
 }
@@ -163,8 +163,8 @@ func TestReplconfWithoutTheRight(t *testing.T) {
 		p.send("-NOPERM User sidecar has no permissions to run the 'replconf' command\r\n")
 		p.ended()
 		synctest.Wait()
-		require.Equal(t, ClassRefused, h.lost[0].Class)
-		require.ErrorContains(t, h.lost[0].Err, "+replconf")
+		require.Equal(t, ClassRefused, h.losses()[0].Class)
+		require.ErrorContains(t, h.losses()[0].Err, "+replconf")
 		run.stop()
 	})
 }
@@ -211,7 +211,7 @@ func TestLearnsVersion(t *testing.T) {
 				if tc.refused {
 					p.ended()
 					synctest.Wait()
-					refused := asError[*VersionError](t, h.refused[0].Err)
+					refused := asError[*VersionError](t, h.refusals()[0].Err)
 					require.Equal(t, tc.want, refused.Server.String())
 					require.ErrorContains(t, refused, "relative expiry times")
 				} else {
@@ -243,8 +243,8 @@ func TestHostileHelloIsBounded(t *testing.T) {
 			p.expect("HELLO")
 			_, _ = p.conn.Write([]byte(answer))
 			synctest.Wait()
-			require.Len(t, h.lost, 1)
-			require.Equal(t, ClassProtocol, h.lost[0].Class, h.lost[0].Err)
+			require.Len(t, h.losses(), 1)
+			require.Equal(t, ClassProtocol, h.losses()[0].Class, h.losses()[0].Err)
 			run.stop()
 		})
 	}

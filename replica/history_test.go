@@ -202,8 +202,8 @@ func TestSessionInPieces(t *testing.T) {
 					require.Equal(t, h.payload, string(rec.payload))
 					require.Equal(t, h.kept(), kept)
 					require.EqualValues(t, h.offset+len(h.wire()), rec.boundary.Offset)
-					h.check(t, rec.runs)
-					for _, r := range rec.runs {
+					h.check(t, rec.seenRuns())
+					for _, r := range rec.seenRuns() {
 						require.True(t, r.Whole, "a short command came in pieces")
 					}
 					run.stop()

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 
@@ -19,10 +19,10 @@ import (
 type recorder struct {
 	t testing.TB
 
-	// Hooks; nil does nothing, or what the default says. Set them before Run.
+	// Hooks; nil does nothing. After Run has begun they are changed by change.
 	onResume   func() error
 	onContinue func(context.Context, stream.ReplID) error
-	onFull     func(context.Context, stream.Snapshot, io.Reader) error // nil: reads to the end
+	onFull     func(context.Context, stream.Snapshot, io.Reader) error
 	onAppend   func(context.Context, *stream.Run) error
 	autoFsync  bool // durable follows received
 	fullDB     int  // the database that FullResync returns
@@ -77,8 +77,8 @@ func (r *recorder) Resume() (stream.Position, int, error) {
 }
 
 func (r *recorder) Continue(ctx context.Context, id stream.ReplID) error {
-	if r.onContinue != nil {
-		if err := r.onContinue(ctx, id); err != nil {
+	if hook := hookOf(r, &r.onContinue); hook != nil {
+		if err := hook(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -97,8 +97,8 @@ func (r *recorder) FullResync(ctx context.Context, snap stream.Snapshot, body io
 	if _, err := io.Copy(&payload, body); err != nil {
 		return 0, fmt.Errorf("copy snapshot: %w", err)
 	}
-	if r.onFull != nil {
-		if err := r.onFull(ctx, snap, &payload); err != nil {
+	if hook := hookOf(r, &r.onFull); hook != nil {
+		if err := hook(ctx, snap, &payload); err != nil {
 			return 0, err
 		}
 	}
@@ -113,8 +113,8 @@ func (r *recorder) FullResync(ctx context.Context, snap stream.Snapshot, body io
 }
 
 func (r *recorder) Append(ctx context.Context, run *stream.Run) error {
-	if r.onAppend != nil {
-		if err := r.onAppend(ctx, run); err != nil {
+	if hook := hookOf(r, &r.onAppend); hook != nil {
+		if err := hook(ctx, run); err != nil {
 			return err
 		}
 	}
@@ -191,28 +191,35 @@ func (r *recorder) fsyncLocked(off stream.Offset) {
 	r.moved = make(chan struct{})
 }
 
-// log so far, and what was kept.
+// change runs f, which changes hooks, while nobody uses them.
+func (r *recorder) change(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+func hookOf[F any](r *recorder, hook *F) F {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return *hook
+}
+
+// seenRuns returns the runs so far.
+func (r *recorder) seenRuns() []stream.Run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.runs)
+}
+
+// last returns the last run so far.
+func (r *recorder) last() stream.Run {
+	runs := r.seenRuns()
+	return runs[len(runs)-1]
+}
+
+// seen returns the calls so far, but for Append, and what was kept.
 func (r *recorder) seen() (calls []string, kept string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]string(nil), r.calls...), string(r.kept)
-}
-
-// history says which bytes of the stream were kept and which dropped, whatever the runs were.
-func (r *recorder) history() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var b strings.Builder
-	var dropped int64
-	for _, run := range r.runs {
-		if dropped += run.Dropped; len(run.Data) > 0 {
-			if dropped > 0 {
-				fmt.Fprintf(&b, "<%d>", dropped)
-			}
-			dropped = 0
-			b.Write(run.Data)
-		}
-	}
-	fmt.Fprintf(&b, "<%d>", dropped)
-	return b.String()
 }

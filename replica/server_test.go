@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,10 +187,10 @@ func TestServerTrap03To05Resume(t *testing.T) {
 		commands := names(t, kept)
 		require.Len(t, commands, 12, "one SELECT, and each SET once")
 		require.Equal(t, "SELECT 5", commands[0])
-		for i := range rec.runs {
-			require.NotEqual(t, int64(1), rec.runs[i].Dropped, "a stray newline: the resume asked for a byte too early")
-			if len(rec.runs[i].Data) > 0 {
-				require.Equal(t, 5, rec.runs[i].DB)
+		for _, r := range rec.seenRuns() {
+			require.NotEqual(t, int64(1), r.Dropped, "a stray newline: the resume asked for a byte too early")
+			if len(r.Data) > 0 {
+				require.Equal(t, 5, r.DB)
 			}
 		}
 		run.stop()
@@ -217,7 +218,7 @@ func TestServerTrap08NothingThatIsAnswered(t *testing.T) {
 		run := attach(t, server.Addr(), rec)
 		begin := rec.Received()
 		testenv.Eventually(t, "some heartbeats", func(context.Context) (stream.Offset, bool) {
-			return rec.Received(), rec.Received() >= begin+4*stream.Offset(len(heartbeat))
+			return rec.Received(), rec.Received() >= begin+2*stream.Offset(len(heartbeat))
 		})
 		s := run.client.State()
 		require.Equal(t, PhaseStreaming, s.Phase)
@@ -325,14 +326,15 @@ func TestServerTrap15SlowSink(t *testing.T) {
 		rec := newRecorder(t)
 		rec.onFull = func(ctx context.Context, _ stream.Snapshot, _ io.Reader) error { return pause(ctx, 4*time.Second) }
 		run := attach(t, server.Addr(), rec)
-		slow := true
-		rec.onAppend = func(ctx context.Context, run *stream.Run) error {
-			if len(run.Data) > 0 && slow {
-				slow = false
-				return pause(ctx, 4*time.Second)
+		var slow sync.Once
+		rec.change(func() {
+			rec.onAppend = func(ctx context.Context, run *stream.Run) (err error) {
+				if len(run.Data) > 0 {
+					slow.Do(func() { err = pause(ctx, 4*time.Second) })
+				}
+				return err
 			}
-			return nil
-		}
+		})
 		require.NoError(t, server.Client().Set(t.Context(), "k", strings.Repeat("v", 4<<20), 0).Err())
 		caughtUp(t, server, rec)
 		require.Zero(t, run.client.State().LastFailure)
@@ -442,18 +444,14 @@ func TestServerAccess(t *testing.T) {
 			require.ErrorContains(t, f.Err, tc.message, name)
 			run.stop()
 		}
-		var password = "old"
 		rec := newRecorder(t)
-		run := attach(t, server.Addr(), rec, func(o *Options) {
-			o.Credentials = func(context.Context) (string, string, error) { return "sidecar", password, nil }
-		})
+		run := attach(t, server.Addr(), rec, login("sidecar", "old"))
 		s := run.client.State()
 		require.Equal(t, string(family.Dialect), s.Peer.Server.Name, "also without the right to INFO")
 		require.Equal(t, family.Version.String(), s.Peer.Server.Version)
 		run.stop()
 
 		require.NoError(t, server.Client().Do(t.Context(), "ACL", "SETUSER", "sidecar", "resetpass", ">new").Err())
-		password = "new"
 		log, err := server.Client().Do(t.Context(), "ACL", "LOG").Slice()
 		require.NoError(t, err)
 		for _, entry := range log {

@@ -113,7 +113,7 @@ func TestTrap05DatabaseOutlivesTheLink(t *testing.T) {
 		p.resync(idA, "1001")
 		p.send("+CONTINUE\r\n" + cmd("SET", "k", "v")) // no SELECT comes
 		synctest.Wait()
-		require.Equal(t, 7, rec.runs[0].DB)
+		require.Equal(t, 7, rec.seenRuns()[0].DB)
 		p.send(cmd("MULTI") + cmd("SELECT", "9"))
 		synctest.Wait()
 		p.close()
@@ -121,10 +121,10 @@ func TestTrap05DatabaseOutlivesTheLink(t *testing.T) {
 		p.resync(idA, "1028")
 		p.send("+CONTINUE\r\n" + cmd("SET", "k", "v")) // the SELECT inside MULTI was rolled back
 		synctest.Wait()
-		require.Equal(t, 7, rec.runs[len(rec.runs)-1].DB)
+		require.Equal(t, 7, rec.last().DB)
 		p.send(cmd("MULTI") + cmd("SELECT", "9") + cmd("SET", "k", "v") + cmd("EXEC"))
 		synctest.Wait()
-		require.Equal(t, 9, rec.runs[len(rec.runs)-1].DB)
+		require.Equal(t, 9, rec.last().DB)
 		run.stop()
 	})
 	simulate(t, func(t *testing.T) { // an upstream that is a replica: the snapshot says it (repl-stream-db)
@@ -135,7 +135,7 @@ func TestTrap05DatabaseOutlivesTheLink(t *testing.T) {
 		p.resync("?", "-1")
 		p.send("+FULLRESYNC " + idA + " 10\r\n$3\r\nRDB" + cmd("SET", "k", "v"))
 		synctest.Wait()
-		require.Equal(t, 5, rec.runs[0].DB)
+		require.Equal(t, 5, rec.seenRuns()[0].DB)
 		run.stop()
 	})
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,14 +216,34 @@ func follower(t *testing.T, change ...func(*Options)) (*running, *peer, *recorde
 	return run, p, rec
 }
 
-// failures collects what an observer hears of lost links.
+// heard collects what an observer hears of lost links.
 type heard struct {
-	lost, refused []Failure
+	mu      sync.Mutex
+	lost    []Failure
+	refused []Failure
 }
 
 func (h *heard) observe(o *Options) {
-	o.Observer.LinkLost = func(f Failure) { h.lost = append(h.lost, f) }
-	o.Observer.Refused = func(f Failure) { h.refused = append(h.refused, f) }
+	o.Observer.LinkLost = func(f Failure) { h.add(&h.lost, f) }
+	o.Observer.Refused = func(f Failure) { h.add(&h.refused, f) }
+}
+
+func (h *heard) add(to *[]Failure, f Failure) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	*to = append(*to, f)
+}
+
+func (h *heard) losses() []Failure {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lost)
+}
+
+func (h *heard) refusals() []Failure {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.refused)
 }
 
 func asError[T error](t testing.TB, err error) T {
