@@ -43,7 +43,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters
 	$(GOLANGCI) config verify
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code
