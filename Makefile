@@ -40,10 +40,14 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	  done; \
 	done
 
+.PHONY: crash
+crash: ## crash the file system at every operation, and see what is left
+	go test -count=1 -timeout 30m -run Crash $(PKG)
+
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters
 	$(GOLANGCI) config verify
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code
