@@ -86,8 +86,8 @@ func (l *Log) appendChunk(ctx context.Context, c chunk) error {
 			return err
 		}
 	}
-	pre := l.makePreface()
-	if err := l.put(ctx, pre.bytes, c.data); err != nil {
+	pre, err := l.put(ctx, c.data)
+	if err != nil {
 		return err
 	}
 	l.account(pre, int64(len(c.data)))
@@ -190,23 +190,25 @@ func (l *Log) writeMark() error {
 	return nil
 }
 
-// put writes preface and data, and waits while the disk is full; mu is released meanwhile.
-func (l *Log) put(ctx context.Context, pre, data []byte) error {
+// put writes data behind a preface, which it returns, and waits while the disk is full; mu is released meanwhile. The preface is
+// made anew for each try: while mu is free Run may write a mark, or begin an increment.
+func (l *Log) put(ctx context.Context, data []byte) (preface, error) {
 	for {
-		err := l.inc.write(pre, data)
+		pre := l.makePreface()
+		err := l.inc.write(pre.bytes, data)
 		if err == nil {
 			l.setFull(nil)
-			return nil
+			return pre, nil
 		}
 		if !isNoSpace(err) {
-			return l.latch("write", l.inc.path, err)
+			return preface{}, l.latch("write", l.inc.path, err)
 		}
 		l.setFull(err)
 		if err := l.waitUnlocked(ctx, spaceRetry); err != nil {
-			return fmt.Errorf("append to %s while the disk is full: %w", l.inc.name, err)
+			return preface{}, fmt.Errorf("append to %s while the disk is full: %w", l.inc.name, err)
 		}
 		if err := l.usable(); err != nil {
-			return err
+			return preface{}, err
 		}
 	}
 }
