@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
@@ -153,6 +154,70 @@ func TestAppendGivesUpWaitingForSpace(t *testing.T) {
 				r.requireHolds(r.fs, r.h.end())
 			})
 		})
+	}
+}
+
+// A rotation that finds no space, wherever, leaves the increment open and tries again; nothing stops.
+func TestRotationWithoutSpace(t *testing.T) {
+	for name, match := range map[string]func(fsxtest.Op) bool{
+		"last mark of the old": func(op fsxtest.Op) bool {
+			return op.Kind == fsxtest.Write && strings.HasSuffix(op.Path, ".1.incr.aof") && op.Len < 100
+		},
+		"create":         on(fsxtest.Create, ".2.incr.aof"),
+		"head":           on(fsxtest.Write, ".2.incr.aof"),
+		"sync of head":   on(fsxtest.Sync, ".2.incr.aof"),
+		"name":           on(fsxtest.Rename, ".2.incr.aof"),
+		"manifest":       on(fsxtest.Write, "appendonly.aof.manifest"),
+		"manifest sync":  on(fsxtest.Sync, "appendonly.aof.manifest"),
+		"manifest names": on(fsxtest.Rename, "appendonly.aof.manifest"),
+	} {
+		for _, by := range []string{"size", "age"} {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, newHistory(t, "a1", 50, 3), func(o *Options) {
+						if by == "size" {
+							o.IncrementBytes = 300
+						} else {
+							o.IncrementAge = 10 * time.Second
+						}
+					})
+					r.start()
+					r.feed()
+					done, stop := r.run()
+					pass(500 * time.Millisecond)
+					f := failOps(r.fs, -1, &fsxtest.ShortWriteError{N: 7, Err: syscall.ENOSPC}, match)
+					for range 15 {
+						r.h.add("SET", "k", strings.Repeat("v", 150))
+						r.feed()
+						pass(time.Second)
+					}
+					require.Positive(t, f.count())
+					require.Empty(t, r.saw.rotated)
+					require.Empty(t, r.saw.failed)
+					require.Equal(t, r.l.Received(), r.durable())
+					r.requireHolds(r.fs.CrashClone(fsxtest.KillProcess{}), r.l.Received())
+					require.LessOrEqual(t, f.count(), 31, "tried by Append and by the clock, each no more than once a second")
+					f.heal()
+					pass(2 * time.Second)
+					r.h.plain(2)
+					r.feed()
+					pass(2 * time.Second)
+					require.NotEmpty(t, r.saw.rotated)
+					stop()
+					require.NoError(t, <-done)
+					require.NoError(t, r.l.Close())
+					r.requireHolds(r.fs, r.h.end())
+					requireNoTemp(t, r.fs)
+				})
+			})
+		}
+	}
+}
+
+// requireNoTemp wants none of our temporary names.
+func requireNoTemp(t require.TestingT, fsys fsx.FS) {
+	for path := range tree(t, fsys, rigDir) {
+		require.NotContains(t, path, fsx.TempPrefix)
 	}
 }
 
