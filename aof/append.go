@@ -190,25 +190,37 @@ func (l *Log) writeMark() error {
 	return nil
 }
 
-// put writes data behind a preface, which it returns, and waits while the disk is full; mu is released meanwhile. The preface is
-// made anew for each try: while mu is free Run may write a mark, or begin an increment.
-func (l *Log) put(ctx context.Context, data []byte) (preface, error) {
-	for {
-		pre := l.makePreface()
+// put writes data behind a preface, which it returns, and waits while the disk is full. The preface is made anew for each try.
+func (l *Log) put(ctx context.Context, data []byte) (pre preface, err error) {
+	err = l.untilSpace(ctx, func() error {
+		pre = l.makePreface()
 		err := l.inc.write(pre.bytes, data)
+		if err != nil && !isNoSpace(err) {
+			return l.latch("write", l.inc.path, err)
+		}
+		return err
+	})
+	return pre, err
+}
+
+// untilSpace calls write until it fails for another reason than want of space, or not at all. mu is released between the tries: Run
+// may write a mark then, or begin an increment.
+func (l *Log) untilSpace(ctx context.Context, write func() error) error {
+	for {
+		err := write()
 		if err == nil {
 			l.setFull(nil)
-			return pre, nil
+			return nil
 		}
 		if !isNoSpace(err) {
-			return preface{}, l.latch("write", l.inc.path, err)
+			return err
 		}
 		l.setFull(err)
 		if err := l.waitUnlocked(ctx, spaceRetry); err != nil {
-			return preface{}, fmt.Errorf("append to %s while the disk is full: %w", l.inc.name, err)
+			return fmt.Errorf("write to %s while the disk is full: %w", l.inc.name, err)
 		}
 		if err := l.usable(); err != nil {
-			return preface{}, err
+			return err
 		}
 	}
 }

@@ -290,6 +290,46 @@ func TestLockFileWithoutSpace(t *testing.T) {
 	})
 }
 
+// +CONTINUE with a new id needs a mark; a full disk delays it and is no reason to give up.
+func TestContinueWaitsForSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		r.feed()
+		r.h.promote(r.h.end(), replID(t, "b2"))
+		f := failOps(r.fs, 3, &fsxtest.ShortWriteError{N: 9, Err: syscall.ENOSPC}, on(fsxtest.Write, ".incr.aof"))
+		start := time.Now()
+		require.NoError(t, r.l.Continue(t.Context(), r.h.idNow()))
+		require.Equal(t, 3*spaceRetry, time.Since(start))
+		require.Equal(t, 3, f.count())
+		require.Len(t, r.saw.full, 2)
+		r.h.plain(2)
+		r.feed()
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+		r.reopen(nil)
+		require.Equal(t, stream.Position{ReplID: r.h.idNow(), Offset: r.h.end()}, r.goOn())
+	})
+}
+
+// A caller that gives up in Continue leaves the old id, or the new one with a mark that says so.
+func TestContinueGivesUpWaitingForSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		r.feed()
+		r.h.promote(r.h.end(), replID(t, "b2"))
+		f := failOps(r.fs, -1, syscall.ENOSPC, on(fsxtest.Write, ".incr.aof"))
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, r.l.Continue(ctx, r.h.idNow()), context.DeadlineExceeded)
+		f.heal()
+		require.NoError(t, r.l.Close())
+		r.reopen(nil)
+		require.True(t, r.h.knows(r.goOn()))
+	})
+}
+
 // The whole log on a disk that is really full: bytes, marks and rotations wait, and nothing is lost or twice.
 func TestDiskFillsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
