@@ -9,6 +9,7 @@ GOLANGCI  := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
 PKG       ?= ./...
 FUZZTIME  ?= 30s
+BENCH     ?=
 MODULES   := . $(dir $(wildcard tools/*/go.mod))
 
 .PHONY: help
@@ -39,6 +40,11 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 	  done; \
 	done
+
+.PHONY: bench-ingest
+bench-ingest: build servers ## compare what ingesting takes with a bare copy and a real replica (BENCH='-scale 0.1': a quick look)
+	go build -o $(BIN)/bench ./bench
+	$(BIN)/bench -replica "$$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server" $(BENCH)
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters
