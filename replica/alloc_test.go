@@ -34,7 +34,7 @@ func TestStreamDoesNotAllocate(t *testing.T) {
 			}}
 			ended := make(chan error, 1)
 			go func() {
-				_, err := client.stream(t.Context(), newLink(conn, conn, time.Minute), position(t, idA, 0), 0, ackInterval)
+				_, err := client.stream(t.Context(), newLink(conn, conn, time.Minute), sink.pos, 0, ackInterval)
 				ended <- err
 			}()
 			once := func() {

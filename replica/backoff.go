@@ -40,16 +40,16 @@ type Backoffs struct {
 func (b *Backoffs) fill() error {
 	const half, tenth = 0.5, 0.1
 	return errors.Join(
-		b.Network.fill("network", Backoff{First: 100 * time.Millisecond, Max: 5 * time.Second, Jitter: half}),
-		b.Busy.fill("busy", Backoff{First: time.Second, Max: 10 * time.Second, Jitter: half}),
-		b.Protocol.fill("protocol", Backoff{First: time.Second, Max: time.Minute, Jitter: half}),
-		b.Snapshot.fill("snapshot", Backoff{First: time.Minute, Max: time.Hour}),
-		b.Held.fill("held", Backoff{First: time.Second, Max: 30 * time.Second}),
-		b.Refused.fill("refused", Backoff{First: 30 * time.Second, Max: 5 * time.Minute, Jitter: tenth}),
+		fillBackoff(&b.Network, "network", Backoff{First: 100 * time.Millisecond, Max: 5 * time.Second, Jitter: half}),
+		fillBackoff(&b.Busy, "busy", Backoff{First: time.Second, Max: 10 * time.Second, Jitter: half}),
+		fillBackoff(&b.Protocol, "protocol", Backoff{First: time.Second, Max: time.Minute, Jitter: half}),
+		fillBackoff(&b.Snapshot, "snapshot", Backoff{First: time.Minute, Max: time.Hour}),
+		fillBackoff(&b.Held, "held", Backoff{First: time.Second, Max: 30 * time.Second}),
+		fillBackoff(&b.Refused, "refused", Backoff{First: 30 * time.Second, Max: 5 * time.Minute, Jitter: tenth}),
 	)
 }
 
-func (b *Backoff) fill(name string, defaults Backoff) error {
+func fillBackoff(b *Backoff, name string, defaults Backoff) error {
 	if *b == (Backoff{}) {
 		*b = defaults
 	}

@@ -59,8 +59,16 @@ func mixes() map[string][]byte {
 		"mixed": func(i int) []string {
 			k := "key:" + strconv.Itoa(i)
 			return [][]string{
-				{"SET", k, value}, {"HSET", k, "f", value}, {"MULTI"}, {"SELECT", "1"}, {"LPUSH", k, value, value}, {"EXEC"},
-				{"PEXPIREAT", k, "1700000000000"}, {"ZADD", k, "1.5", value}, {"DEL", k}, {"SADD", k, value},
+				{"SET", k, value},
+				{"HSET", k, "f", value},
+				{"MULTI"},
+				{"SELECT", "1"},
+				{"LPUSH", k, value, value},
+				{"EXEC"},
+				{"PEXPIREAT", k, "1700000000000"},
+				{"ZADD", k, "1.5", value},
+				{"DEL", k},
+				{"SADD", k, value},
 			}[i%10]
 		},
 		"published": func(i int) []string {
@@ -68,11 +76,11 @@ func mixes() map[string][]byte {
 		},
 	}
 	out := make(map[string][]byte, len(all))
-	for name, make := range all {
+	for name, command := range all {
 		var p []byte
 		for i := 0; len(p) < 1<<20; i += 10 {
 			for j := range 10 {
-				p = resp.AppendCommandStrings(p, make(i+j)...)
+				p = resp.AppendCommandStrings(p, command(i+j)...)
 			}
 		}
 		out[name] = p
@@ -113,9 +121,10 @@ func BenchmarkStream(b *testing.B) {
 }
 
 func benchmarkStream(b *testing.B, chunk []byte) {
+	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
-	defer listener.Close()
+	defer func() { require.NoError(b, listener.Close()) }()
 	sink := newDiscard(position(b, idA, 0))
 	client, err := New(Options{Addr: listener.Addr().String()}, sink, sink)
 	require.NoError(b, err)
@@ -148,7 +157,7 @@ func BenchmarkBareCopy(b *testing.B) {
 	chunk := mixes()["set64"]
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
-	defer listener.Close()
+	defer func() { require.NoError(b, listener.Close()) }()
 	out, err := net.Dial("tcp", listener.Addr().String())
 	require.NoError(b, err)
 	in, err := listener.Accept()
@@ -174,7 +183,7 @@ func BenchmarkBareCopy(b *testing.B) {
 func BenchmarkGetAck(b *testing.B) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
-	defer listener.Close()
+	defer func() { require.NoError(b, listener.Close()) }()
 	sink := newDiscard(position(b, idA, 0))
 	client, err := New(Options{Addr: listener.Addr().String()}, sink, sink)
 	require.NoError(b, err)

@@ -60,7 +60,7 @@ func TestBackoff(t *testing.T) {
 
 // A link that comes up, brings nothing new and goes down again is not progress, or a broken upstream would be asked for ever at once.
 func TestBackoffBeginsAnewOnlyAfterProgress(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		exact := Backoffs{Protocol: Backoff{First: time.Second, Max: time.Minute}}
@@ -86,7 +86,7 @@ func TestBackoffBeginsAnewOnlyAfterProgress(t *testing.T) {
 }
 
 func TestHostileLengthIsAProtocolErrorWithThePosition(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		run := start(t, u, rec, h.observe)
@@ -106,7 +106,7 @@ func TestHostileLengthIsAProtocolErrorWithThePosition(t *testing.T) {
 }
 
 func TestSilenceEndsTheLink(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		run, p, _ := follower(t, h.observe)
 		for range 10 {
@@ -126,7 +126,7 @@ func TestSilenceEndsTheLink(t *testing.T) {
 
 // A peer that takes nothing is gone, too: the write gives up, and closes the link so that the reader does.
 func TestStuckWriteEndsTheLink(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		l := newLink(ours, ours, time.Minute)
 		begin := time.Now()
@@ -189,7 +189,7 @@ func TestContextEndsEveryPhase(t *testing.T) {
 		"backing off": func(u *upstream, _ *recorder) { u.accept().close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulate(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				u, rec := newUpstream(t), newRecorder(t)
 				run := start(t, u, rec)
 				reach(u, rec)
@@ -206,7 +206,7 @@ func TestContextEndsEveryPhase(t *testing.T) {
 
 // Drain lets the upstream say its last word, and then does not come back.
 func TestDrain(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		run, p, rec := follower(t)
 		run.client.Drain()
 		run.client.Drain()
@@ -236,7 +236,7 @@ func TestDrain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulate(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				u, rec := newUpstream(t), newRecorder(t)
 				run := start(t, u, rec)
 				reach(u)
@@ -252,7 +252,7 @@ func TestDrain(t *testing.T) {
 
 // All that was received is appended, also when the connection is long gone and the sink was not ready.
 func TestReceivedIsAppendedAfterTheEnd(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		disk := make(chan struct{})
 		rec.onAppend = func(context.Context, *stream.Run) error {
@@ -273,12 +273,12 @@ func TestReceivedIsAppendedAfterTheEnd(t *testing.T) {
 		close(disk)
 		require.NoError(t, <-run.result)
 		_, kept := rec.seen()
-		require.True(t, strings.Repeat(set, 100) == kept)
+		sameBytes(t, strings.Repeat(set, 100), kept)
 	})
 }
 
 func TestRollbackErrorEndsRun(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		broken := errors.New("truncate: input/output error")
 		client, err := New(Options{Addr: "upstream:6379", Dial: u.dial}, stubborn{rec, broken}, rec)
@@ -302,7 +302,7 @@ type stubborn struct {
 func (s stubborn) Rollback() error { return s.err }
 
 func TestStateAndObserver(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var events []string
 		say := func(format string) { events = append(events, format) }
 		u, rec := newUpstream(t), newRecorder(t)
@@ -313,11 +313,14 @@ func TestStateAndObserver(t *testing.T) {
 				Connected:     func(p Peer) { say("connected " + p.Server.String() + " " + p.Remote) },
 				FullResync:    func(f FullResync) { say("full " + f.Snapshot.Position.String() + " after " + f.Asked.String()) },
 				PartialResync: func(p PartialResync) { say("partial " + p.Asked.String() + " " + p.ID.Short()) },
-				SnapshotDone:  func(s stream.Snapshot, n int64, err error) { say("done " + itoa(int(n)) + " of " + itoa(int(s.Bytes))) },
-				LinkLost:      func(f Failure) { say("lost " + f.Class.String() + " in " + f.Phase.String()) },
-				Received:      func(n int) { received += n },
-				AckSent:       func(Ack) { acks++ },
-				GetAck:        func(stream.Offset) { getacks++ },
+				SnapshotDone: func(s stream.Snapshot, n int64, err error) {
+					require.NoError(t, err)
+					say("done " + itoa(int(n)) + " of " + itoa(int(s.Bytes)))
+				},
+				LinkLost: func(f Failure) { say("lost " + f.Class.String() + " in " + f.Phase.String()) },
+				Received: func(n int) { received += n },
+				AckSent:  func(Ack) { acks++ },
+				GetAck:   func(stream.Offset) { getacks++ },
 			}
 		})
 		synctest.Wait()
@@ -366,7 +369,7 @@ func TestStateAndObserver(t *testing.T) {
 
 // FACK moves at once only while somebody may be waiting for it.
 func TestFackCostsNothingWhileNobodyWaits(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		run, p, rec := follower(t)
 		rec.autoFsync = true
 		set := cmd("SET", "k", "v")
@@ -395,7 +398,7 @@ func TestFackCostsNothingWhileNobodyWaits(t *testing.T) {
 
 // One answer for all the GETACKs that were there to read: not a packet more than needed.
 func TestGetAcksTogether(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		run, p, _ := follower(t)
 		p.send(strings.Repeat(cmd("SET", "k", "v")+getack, 20))
 		synctest.Wait()

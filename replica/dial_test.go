@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -213,7 +214,7 @@ func TestNobodyListens(t *testing.T) {
 }
 
 func TestConnectingHasALimit(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u := newUpstream(t) // that nobody accepts at
 		run := start(t, u, newRecorder(t), h.observe)

@@ -36,7 +36,7 @@ func TestPingAnswers(t *testing.T) {
 		":1":                                                       ClassProtocol,
 		"+" + strings.Repeat("x", replyBytes):                      ClassProtocol,
 	} {
-		simulate(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			var h heard
 			u := newUpstream(t)
 			run := start(t, u, newRecorder(t), h.observe)
@@ -66,7 +66,7 @@ func TestAuthenticates(t *testing.T) {
 		{"sidecar", "secret", []string{"AUTH", "sidecar", "secret"}},
 		{"sidecar", "", []string{"AUTH", "sidecar", ""}},
 	} {
-		simulate(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			u := newUpstream(t)
 			run := start(t, u, newRecorder(t), login(tc.username, tc.password))
 			p := u.accept()
@@ -82,7 +82,7 @@ func TestAuthenticates(t *testing.T) {
 }
 
 func TestCredentialsAreReadAfresh(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		passwords := []string{"old", "new"}
 		u := newUpstream(t)
@@ -117,7 +117,7 @@ func TestCredentialsAreReadAfresh(t *testing.T) {
 
 // Refused is not a matter of patience: it is said once, and tried slowly.
 func TestRefusedIsReportedOnce(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u := newUpstream(t)
 		run := start(t, u, newRecorder(t), h.observe)
@@ -152,7 +152,7 @@ func TestRefusedIsReportedOnce(t *testing.T) {
 }
 
 func TestReplconfWithoutTheRight(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u := newUpstream(t)
 		run := start(t, u, newRecorder(t), h.observe)
@@ -191,7 +191,7 @@ func TestLearnsVersion(t *testing.T) {
 		{name: "future", hello: hello("redis", "next"), want: "redis next"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			simulate(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				var h heard
 				u := newUpstream(t)
 				run := start(t, u, newRecorder(t), h.observe)
@@ -229,7 +229,7 @@ func TestHostileHelloIsBounded(t *testing.T) {
 		"*1000000000000\r\n", "$65537\r\n", "$99999999999999999999\r\n", "*-\r\n", "%1\r\n", "*3\r\n$1\r\nabc",
 		"*2\r\n" + strings.Repeat("*2\r\n", 40000), "*9999\r\n" + strings.Repeat("+aaaaaaaaaaaaaaaa\r\n", 5000),
 	} {
-		simulate(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			var h heard
 			u := newUpstream(t)
 			run := start(t, u, newRecorder(t), h.observe)

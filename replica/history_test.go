@@ -41,9 +41,11 @@ func session(mark string) *history {
 	drop := func(args ...string) step { return step{wire: cmd(args...), dropped: true} }
 	h.steps = []step{
 		drop("ping"), kept("SELECT", "2"), kept("SET", "k", "v"), drop("REPLCONF", "GETACK", "*"), kept("set", "k", "\r\n*1\r\n"),
-		kept("MULTI"), kept("SELECT", "3"), drop("PING"), kept("INCR", "n"), kept("EXEC"), {wire: "\n", dropped: true},
+		kept("MULTI"), kept("SELECT", "3"), drop("PING"), kept("INCR", "n"), kept("EXEC"),
+		{wire: "\n", dropped: true},
 		drop("PUBLISH", "c", "message"), drop("spublish", "c", "m"), kept("HSET", "h", "f", ""), drop("CLUSTER", "SETSLOT", "1"),
-		kept("CLUSTER", "FLUSHSLOT", "1"), kept("multi"), kept("LPUSH", "l", "a", "b"), kept("exec"), {wire: "\r\n", dropped: true},
+		kept("CLUSTER", "FLUSHSLOT", "1"), kept("multi"), kept("LPUSH", "l", "a", "b"), kept("exec"),
+		{wire: "\r\n", dropped: true},
 		drop("REPLCONF", "getack", "*"), kept("DEL", "k"),
 	}
 	h.follow()
@@ -94,7 +96,7 @@ func (h *history) check(t *testing.T, runs []stream.Run) {
 		run := &runs[i]
 		begin, data := at, at+int(run.Dropped)
 		at += int(run.Len())
-		require.True(t, wire[data:at] == string(run.Data), "run %d", i)
+		sameBytes(t, wire[data:at], string(run.Data))
 		boundary, db := 0, 0
 		for next < len(h.steps) && stepEnd+len(h.steps[next].wire) <= at {
 			s := h.steps[next]
@@ -117,7 +119,7 @@ func (h *history) check(t *testing.T, runs []stream.Run) {
 // serve plays this history on a connection, in pieces of the given size (0: at once), and closes after limit bytes
 // (less than 0: never, until the client does). It returns what PSYNC asked.
 func (h *history) serve(conn net.Conn, piece, limit int) (asked string) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	out := &cutter{conn: conn, piece: piece, limit: limit}
 	in := resp.NewReader(conn)
 	for {
@@ -191,7 +193,7 @@ func TestSessionInPieces(t *testing.T) {
 	for name, mark := range framings() {
 		t.Run(name, func(t *testing.T) {
 			for _, piece := range []int{0, 1, 2, 3, 7, 41} {
-				simulate(t, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
 					h := session(mark)
 					u, rec := newUpstream(t), newRecorder(t)
 					run := start(t, u, rec)
@@ -219,7 +221,7 @@ func TestSessionCutAtEveryByte(t *testing.T) {
 			h := session(mark)
 			total := len("+PONG\r\n+OK\r\n+OK\r\n" + hello("valkey", "9.1.2") + h.answer("-1"))
 			for limit := range total {
-				simulate(t, func(t *testing.T) { cutSession(t, h, limit, total) })
+				synctest.Test(t, func(t *testing.T) { cutSession(t, h, limit, total) })
 			}
 		})
 	}
@@ -227,6 +229,7 @@ func TestSessionCutAtEveryByte(t *testing.T) {
 
 // cutSession cuts the first connection after limit bytes of total and lets the second one through.
 func cutSession(t *testing.T, h *history, limit, total int) {
+	t.Helper()
 	u, rec := newUpstream(t), newRecorder(t)
 	run := start(t, u, rec)
 	h.serve(<-u.conns, 0, limit)

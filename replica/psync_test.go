@@ -58,7 +58,7 @@ func TestPsyncErrors(t *testing.T) {
 		"-ERR SYNC and PSYNC are invalid with pending output":         ClassRefused,
 		"$5": ClassProtocol,
 	} {
-		simulate(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			var h heard
 			u := newUpstream(t)
 			run := start(t, u, newRecorder(t), h.observe)
@@ -75,7 +75,7 @@ func TestPsyncErrors(t *testing.T) {
 }
 
 func TestContinueWithNewID(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 3)
 		var resyncs []PartialResync
 		run := start(t, u, rec, func(o *Options) {
@@ -99,7 +99,7 @@ func TestContinueWithNewID(t *testing.T) {
 
 // The sink may have to wait for its disk; no byte after +CONTINUE is appended or acknowledged meanwhile.
 func TestContinueIsTakenBeforeTheStream(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		disk := make(chan struct{})
 		rec.onContinue = func(ctx context.Context, _ stream.ReplID) error {
@@ -130,7 +130,7 @@ func TestSinkErrorsEndRun(t *testing.T) {
 		"append":   func(r *recorder) { r.onAppend = func(context.Context, *stream.Run) error { return broken } },
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulate(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 				breaks(rec)
 				run := start(t, u, rec)

@@ -49,8 +49,9 @@ var (
 	_ Acks = (*recorder)(nil)
 )
 
-func newRecorder(t testing.TB) *recorder {
-	return &recorder{t: t, moved: make(chan struct{})}
+func newRecorder(tb testing.TB) *recorder {
+	tb.Helper()
+	return &recorder{t: tb, moved: make(chan struct{})}
 }
 
 // at sets where a recorder stands before Run.

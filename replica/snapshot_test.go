@@ -55,11 +55,11 @@ func TestPayloadEndsExactly(t *testing.T) {
 					t.Run(strings.Join([]string{name, slices, readers}, "/"), func(t *testing.T) {
 						got, after, err := readPayload(t, cut(strings.NewReader(payload+mark+rest)), framing{length: -1, mark: testMark}, consumer)
 						require.NoError(t, err)
-						require.True(t, payload == got, "payload differs")
+						sameBytes(t, payload, got)
 						require.Equal(t, rest, after)
 						got, after, err = readPayload(t, cut(strings.NewReader(payload+rest)), framing{length: int64(len(payload))}, consumer)
 						require.NoError(t, err)
-						require.True(t, payload == got, "payload differs")
+						sameBytes(t, payload, got)
 						require.Equal(t, rest, after)
 					})
 				}
@@ -79,7 +79,7 @@ func TestMarkStraddlesReads(t *testing.T) {
 		in := append(append(bytes.Clone(payload), testMark...), "rest"...)
 		got, after, err := readPayload(t, &ragged{r: bytes.NewReader(in), random: random}, framing{length: -1, mark: testMark}, same)
 		require.NoError(t, err)
-		require.True(t, bytes.Equal(payload, []byte(got)))
+		sameBytes(t, string(payload), got)
 		require.Equal(t, "rest", after)
 	}
 }
@@ -119,7 +119,7 @@ func TestSnapshotHeader(t *testing.T) {
 		"*1":                                  ClassSnapshot,
 		"$" + strings.Repeat("1", replyBytes): ClassSnapshot,
 	} {
-		simulate(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			var h heard
 			u := newUpstream(t)
 			run := start(t, u, newRecorder(t), h.observe)
@@ -136,7 +136,7 @@ func TestSnapshotHeader(t *testing.T) {
 
 // Each ask forks the upstream: 1, 2, 4 ... 60 minutes, and from the beginning after a success.
 func TestFailedSnapshotIsAskedForSlowly(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u, rec := newUpstream(t), newRecorder(t)
 		wrong := errors.New("CRC64 differs")
@@ -187,7 +187,7 @@ func TestFailedSnapshotIsAskedForSlowly(t *testing.T) {
 }
 
 func TestFatalSnapshotErrorEndsRun(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		rec.onFull = func(context.Context, stream.Snapshot, io.Reader) error { return fatal(true) }
 		run := start(t, u, rec)
@@ -205,7 +205,7 @@ func (f fatal) Fatal() bool   { return bool(f) }
 
 // A sink that must not be asked for a full resync keeps the client off the upstream.
 func TestHeldDoesNotContactUpstream(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u, rec := newUpstream(t), newRecorder(t)
 		rec.onResume = func() error { return fatal(false) }
@@ -226,7 +226,7 @@ type idle struct{ *recorder }
 func (i idle) FullResync(context.Context, stream.Snapshot, io.Reader) (int, error) { return 0, nil }
 
 func TestSnapshotMustBeRead(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		client, err := New(Options{Addr: "upstream:6379", Dial: u.dial}, idle{rec}, rec)
 		require.NoError(t, err)
@@ -244,7 +244,7 @@ func TestSnapshotMustBeRead(t *testing.T) {
 func TestNewlinesWhileSnapshotIsFinished(t *testing.T) {
 	for name, body := range map[string]string{"counted": "$3\r\nRDB", "delimited": "$EOF:" + string(testMark) + "\r\nRDB" + string(testMark)} {
 		t.Run(name, func(t *testing.T) {
-			simulate(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				u, rec := newUpstream(t), newRecorder(t)
 				disk := make(chan struct{})
 				rec.onFull = func(context.Context, stream.Snapshot, io.Reader) error {
@@ -273,7 +273,7 @@ func TestNewlinesWhileSnapshotIsFinished(t *testing.T) {
 
 // The limit is for silence, not for the whole: a slow snapshot may take a day, a stuck one a minute.
 func TestSnapshotWatchdog(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		var h heard
 		u := newUpstream(t)
 		var progress []int64

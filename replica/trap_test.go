@@ -16,7 +16,7 @@ import (
 // on real servers in server_test.go.
 
 func TestTrap01SilenceBeforeFullresync(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -37,7 +37,7 @@ func TestTrap01SilenceBeforeFullresync(t *testing.T) {
 
 func TestTrap02FirstAckAfterDisklessSnapshotIsLost(t *testing.T) {
 	mark := strings.Repeat("m", markBytes)
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -54,7 +54,7 @@ func TestTrap02FirstAckAfterDisklessSnapshotIsLost(t *testing.T) {
 		p.expect("REPLCONF", "ACK", "37")
 		run.stop()
 	})
-	simulate(t, func(t *testing.T) { // counted: the stream follows without a separator, and nobody waits for an ACK
+	synctest.Test(t, func(t *testing.T) { // counted: the stream follows without a separator, and nobody waits for an ACK
 		u, rec := newUpstream(t), newRecorder(t)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -69,7 +69,7 @@ func TestTrap02FirstAckAfterDisklessSnapshotIsLost(t *testing.T) {
 }
 
 func TestTrap03ResumeAsksForTheNextByte(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -84,7 +84,7 @@ func TestTrap03ResumeAsksForTheNextByte(t *testing.T) {
 }
 
 func TestTrap04EveryStreamByteCounts(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -106,7 +106,7 @@ func TestTrap04EveryStreamByteCounts(t *testing.T) {
 }
 
 func TestTrap05DatabaseOutlivesTheLink(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 7)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -127,7 +127,7 @@ func TestTrap05DatabaseOutlivesTheLink(t *testing.T) {
 		require.Equal(t, 9, rec.last().DB)
 		run.stop()
 	})
-	simulate(t, func(t *testing.T) { // an upstream that is a replica: the snapshot says it (repl-stream-db)
+	synctest.Test(t, func(t *testing.T) { // an upstream that is a replica: the snapshot says it (repl-stream-db)
 		u, rec := newUpstream(t), newRecorder(t)
 		rec.fullDB = 5
 		run := start(t, u, rec)
@@ -141,7 +141,7 @@ func TestTrap05DatabaseOutlivesTheLink(t *testing.T) {
 }
 
 func TestTrap08NothingThatIsAnswered(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -162,7 +162,7 @@ func TestTrap08NothingThatIsAnswered(t *testing.T) {
 }
 
 func TestTrap09AnnouncesVersion(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t)
 		run := start(t, u, rec)
 		p := u.accept()
@@ -173,7 +173,7 @@ func TestTrap09AnnouncesVersion(t *testing.T) {
 }
 
 func TestTrap10Acknowledge(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		run, p, rec := follower(t)
 		set := cmd("SET", "k", "v")
 		p.send(set + getack)
@@ -195,7 +195,7 @@ func TestTrap10Acknowledge(t *testing.T) {
 		p.expect("REPLCONF", "ACK", itoa(end), "FACK", itoa(end))
 		run.stop()
 	})
-	simulate(t, func(t *testing.T) { // what is received but not in the log is not acknowledged
+	synctest.Test(t, func(t *testing.T) { // what is received but not in the log is not acknowledged
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		full := make(chan struct{})
 		rec.onAppend = func(context.Context, *stream.Run) error {
@@ -216,7 +216,7 @@ func TestTrap10Acknowledge(t *testing.T) {
 }
 
 func TestTrap11AckBehind(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		rec.autoFsync = true
 		run := start(t, u, rec, func(o *Options) { o.AckBehind = true })
@@ -232,7 +232,7 @@ func TestTrap11AckBehind(t *testing.T) {
 }
 
 func TestTrap15AlwaysReads(t *testing.T) {
-	simulate(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
 		full := make(chan struct{})
 		rec.onAppend = func(context.Context, *stream.Run) error {

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"slices"
@@ -24,10 +23,10 @@ const (
 	idB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-func position(t testing.TB, id string, off int64) stream.Position {
-	t.Helper()
+func position(tb testing.TB, id string, off int64) stream.Position {
+	tb.Helper()
 	replid, err := stream.ParseReplID(id)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return stream.Position{ReplID: replid, Offset: stream.Offset(off)}
 }
 
@@ -37,7 +36,10 @@ type upstream struct {
 	conns chan net.Conn
 }
 
-func newUpstream(t testing.TB) *upstream { return &upstream{t: t, conns: make(chan net.Conn)} }
+func newUpstream(tb testing.TB) *upstream {
+	tb.Helper()
+	return &upstream{t: tb, conns: make(chan net.Conn)}
+}
 
 func (u *upstream) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
@@ -113,7 +115,8 @@ func (p *peer) expect(args ...string) {
 
 // ended waits until the client closes.
 func (p *peer) ended() {
-	for range p.got { //nolint:revive // what it says meanwhile does not matter
+	for args := range p.got {
+		_ = args // what it says meanwhile does not matter
 	}
 }
 
@@ -172,8 +175,8 @@ type running struct {
 }
 
 // start runs a client against u, with backoffs short enough for real time too.
-func start(t testing.TB, u *upstream, rec *recorder, change ...func(*Options)) *running {
-	t.Helper()
+func start(tb testing.TB, u *upstream, rec *recorder, change ...func(*Options)) *running {
+	tb.Helper()
 	opts := Options{Addr: "upstream:6379", ReplTimeout: time.Minute}
 	if u != nil {
 		opts.Dial = u.dial
@@ -182,10 +185,10 @@ func start(t testing.TB, u *upstream, rec *recorder, change ...func(*Options)) *
 		f(&opts)
 	}
 	client, err := New(opts, rec, rec)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel) // so that a failed test ends too
-	r := &running{t: t, client: client, cancel: cancel, result: make(chan error, 1)}
+	require.NoError(tb, err)
+	ctx, cancel := context.WithCancel(tb.Context())
+	tb.Cleanup(cancel) // so that a failed test ends too
+	r := &running{t: tb, client: client, cancel: cancel, result: make(chan error, 1)}
 	go func() { r.result <- client.Run(ctx) }()
 	return r
 }
@@ -195,12 +198,6 @@ func (r *running) stop() {
 	r.t.Helper()
 	r.cancel()
 	require.NoError(r.t, <-r.result)
-}
-
-// simulate runs f with simulated time.
-func simulate(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
 }
 
 // follower is a client that streams from position idA:1000 over p, with its first ACK seen.
@@ -246,10 +243,10 @@ func (h *heard) refusals() []Failure {
 	return slices.Clone(h.refused)
 }
 
-func asError[T error](t testing.TB, err error) T {
-	t.Helper()
+func asError[T error](tb testing.TB, err error) T {
+	tb.Helper()
 	var target T
-	require.True(t, errors.As(err, &target), "want %T, got %v", target, err)
+	require.ErrorAs(tb, err, &target)
 	return target
 }
 
@@ -257,6 +254,18 @@ func asError[T error](t testing.TB, err error) T {
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
+}
+
+// sameBytes compares what is too long to be printed.
+func sameBytes[B string | []byte](t *testing.T, want, got B) {
+	t.Helper()
+	n := 0
+	for n < min(len(want), len(got)) && want[n] == got[n] {
+		n++
+	}
+	if n < max(len(want), len(got)) {
+		require.Equal(t, string(want[n:min(n+100, len(want))]), string(got[n:min(n+100, len(got))]), "of %d and %d bytes %d are the same", len(want), len(got), n)
+	}
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
