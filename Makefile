@@ -9,6 +9,7 @@ GOLANGCI  := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
 PKG       ?= ./...
 FUZZTIME  ?= 30s
+BENCH     ?=
 MODULES   := . $(dir $(wildcard tools/*/go.mod))
 
 .PHONY: help
@@ -40,10 +41,18 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	  done; \
 	done
 
+.PHONY: crash
+crash: ## crash the file system at every operation, and see what is left
+	go test -count=1 -timeout 30m -run Crash $(PKG)
+.PHONY: bench-ingest
+bench-ingest: build servers ## compare what ingesting takes with a bare copy and a real replica (BENCH='-scale 0.1': a quick look)
+	go build -o $(BIN)/bench ./bench
+	$(BIN)/bench -replica "$$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server" $(BENCH)
+
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters
 	$(GOLANGCI) config verify
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code

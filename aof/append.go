@@ -86,8 +86,8 @@ func (l *Log) appendChunk(ctx context.Context, c chunk) error {
 			return err
 		}
 	}
-	pre := l.makePreface()
-	if err := l.put(ctx, pre.bytes, c.data); err != nil {
+	pre, err := l.put(ctx, c.data)
+	if err != nil {
 		return err
 	}
 	l.account(pre, int64(len(c.data)))
@@ -190,20 +190,34 @@ func (l *Log) writeMark() error {
 	return nil
 }
 
-// put writes preface and data, and waits while the disk is full; mu is released meanwhile.
-func (l *Log) put(ctx context.Context, pre, data []byte) error {
+// put writes data behind a preface, which it returns, and waits while the disk is full. The preface is made anew for each try.
+func (l *Log) put(ctx context.Context, data []byte) (pre preface, err error) {
+	err = l.untilSpace(ctx, func() error {
+		pre = l.makePreface()
+		err := l.inc.write(pre.bytes, data)
+		if err != nil && !isNoSpace(err) {
+			return l.latch("write", l.inc.path, err)
+		}
+		return err
+	})
+	return pre, err
+}
+
+// untilSpace calls write until it fails for another reason than want of space, or not at all. mu is released between the tries: Run
+// may write a mark then, or begin an increment.
+func (l *Log) untilSpace(ctx context.Context, write func() error) error {
 	for {
-		err := l.inc.write(pre, data)
+		err := write()
 		if err == nil {
 			l.setFull(nil)
 			return nil
 		}
 		if !isNoSpace(err) {
-			return l.latch("write", l.inc.path, err)
+			return err
 		}
 		l.setFull(err)
 		if err := l.waitUnlocked(ctx, spaceRetry); err != nil {
-			return fmt.Errorf("append to %s while the disk is full: %w", l.inc.name, err)
+			return fmt.Errorf("write to %s while the disk is full: %w", l.inc.name, err)
 		}
 		if err := l.usable(); err != nil {
 			return err

@@ -15,10 +15,17 @@ import (
 
 // history is an upstream's stream from offset start on, with what a log of it must hold.
 type history struct {
-	id    stream.ReplID
-	start stream.Offset
-	bytes []byte
-	cmds  []historyCommand
+	id      stream.ReplID // that it began with
+	start   stream.Offset
+	bytes   []byte
+	cmds    []historyCommand
+	renames []rename
+}
+
+// rename is a new id of the same history: a replica of the upstream was promoted.
+type rename struct {
+	at stream.Offset // where it goes on: ids before it name nothing past this
+	id stream.ReplID
 }
 
 // historyCommand is one command of it; end is the offset after it.
@@ -58,6 +65,35 @@ func (h *history) raw(cmd []byte) {
 		h.cmds = append(h.cmds, historyCommand{end: h.end(), dropped: s.Kind().Dropped(), multi: tr.Multi, db: tr.DB})
 		cmd = cmd[n:]
 	}
+}
+
+// promote gives the history a new id from at on.
+func (h *history) promote(at stream.Offset, id stream.ReplID) {
+	for i := range h.renames {
+		h.renames[i].at = min(h.renames[i].at, at)
+	}
+	h.renames = append(h.renames, rename{at: at, id: id})
+}
+
+// idNow is the id that the upstream has now.
+func (h *history) idNow() stream.ReplID {
+	if n := len(h.renames); n > 0 {
+		return h.renames[n-1].id
+	}
+	return h.id
+}
+
+// knows reports whether pos is a position in this history: an id that is no longer the upstream's names nothing past the
+// place where the next one took over.
+func (h *history) knows(pos stream.Position) bool {
+	id := h.id
+	for _, r := range h.renames {
+		if id == pos.ReplID && pos.Offset <= r.at {
+			return true
+		}
+		id = r.id
+	}
+	return id == pos.ReplID && pos.Offset >= h.start && pos.Offset <= h.end()
 }
 
 func (h *history) end() stream.Offset { return h.start + stream.Offset(len(h.bytes)) }

@@ -123,8 +123,9 @@ func (l *Log) Resume() (stream.Position, int, error) {
 
 // Continue cuts what follows the position that Resume returned and goes on under id. If id is new, the log says so on stable
 // storage before Continue returns: an upstream and the replica that was promoted in its place answer to each other's ids, and
-// bytes of the one must never be taken for the other's (protocol.md 11). It satisfies replica.Sink.
-func (l *Log) Continue(_ context.Context, id stream.ReplID) error {
+// bytes of the one must never be taken for the other's (protocol.md 11). When the disk is full it waits as Append does. It
+// satisfies replica.Sink.
+func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
@@ -142,9 +143,8 @@ func (l *Log) Continue(_ context.Context, id stream.ReplID) error {
 	}
 	l.head, l.whole, l.multi, l.keep = l.cut, true, false, cursor{}
 	renamed := id != l.replid
-	l.replid = id
 	if renamed {
-		if err := l.writeMark(); err != nil {
+		if err := l.untilSpace(ctx, func() error { return l.rename(id) }); err != nil {
 			return fmt.Errorf("write mark of new replid: %w", err)
 		}
 	}
@@ -155,6 +155,17 @@ func (l *Log) Continue(_ context.Context, id stream.ReplID) error {
 	}
 	l.publish()
 	return l.claim()
+}
+
+// rename writes the mark that says that the history goes on as id; without it nothing has changed.
+func (l *Log) rename(id stream.ReplID) error {
+	old := l.replid
+	l.replid = id
+	err := l.writeMark()
+	if err != nil {
+		l.replid = old
+	}
+	return err
 }
 
 // Rollback cuts what follows the last boundary outside MULTI. It satisfies replica.Sink.

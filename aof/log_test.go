@@ -39,10 +39,11 @@ func streamBytes(t *testing.T, fsys fsx.FS, y layout) []byte {
 	man, _, err := readManifest(fsys, y)
 	require.NoError(t, err)
 	var out []byte
+	r := resp.NewReader(bytes.NewReader(nil))
 	for _, info := range man.incrs {
 		data, err := readFile(fsys, y.path(info.name), 1<<30)
 		require.NoError(t, err)
-		r := resp.NewReader(bytes.NewReader(data))
+		r.Reset(bytes.NewReader(data))
 		for i := 0; ; i++ {
 			cmd, err := r.Next()
 			if _, garbage := errors.AsType[*resp.SyntaxError](err); garbage || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -20,6 +20,9 @@ const (
 	FsyncNo       Policy = "no"       // when an increment closes
 )
 
+// maxName bounds a name in bytes: a line of the manifest, in which each of them may take four, has 1024 (aof.c:MANIFEST_MAX_LINE).
+const maxName = 128
+
 // Options says where the log is and how it is kept. The zero value of a field means its default.
 type Options struct {
 	Dir      string // required; holds appendonlydir, retained and the lock
@@ -56,6 +59,9 @@ func (o Options) withDefaults() (Options, error) {
 	for _, name := range []string{o.DirName, o.FileName} {
 		if name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 			errs = append(errs, fmt.Errorf("%q is not a plain file name", name))
+		}
+		if len(name) > maxName {
+			errs = append(errs, fmt.Errorf("%.20q... is longer than %d bytes", name, maxName))
 		}
 	}
 	switch o.Fsync {

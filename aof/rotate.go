@@ -11,7 +11,7 @@ import (
 // changes nothing, and is tried again later.
 func (l *Log) rotate() error {
 	if err := l.seal(); err != nil {
-		return err
+		return l.rotateFailed(fmt.Errorf("rotate: %w", err))
 	}
 	next, err := createIncrement(l.fs, l.at, l.man.nextIncrSeq(), l.newHead(l.cut.offset, l.cut.db), l.opt.Now())
 	if err != nil {

@@ -193,7 +193,8 @@ func (p *entryPrinter) entry(e aof.Entry) error {
 			line = fmt.Appendf(line, "...(%d more bytes)", cut)
 		}
 	}
-	p.line = append(line, '\n')
+	line = append(line, '\n')
+	p.line = line
 	if _, err := p.w.Write(p.line); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}

@@ -121,29 +121,36 @@ func TestAnIdleMirrorAsksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeStages(t)
 		m := f.monitor(zap.NewNop())
-		ctx, cancel := context.WithCancel(t.Context())
+		watch := func(d time.Duration) {
+			for range d / time.Second {
+				m.look(t.Context())
+				<-time.After(time.Second)
+			}
+		}
 		f.status.IncrementsBytes = keysAfterBytes
-		ended := make(chan error, 1)
-		go func() { ended <- m.run(ctx) }()
-		<-time.After(1500 * time.Millisecond)
-		synctest.Wait()
+		watch(2 * time.Second)
 		require.Equal(t, 1, f.asked, "once after it has grown")
 		require.Equal(t, map[stream.ReplID]int64{f.id: 7}, f.keys)
-
-		<-time.After(time.Hour)
-		synctest.Wait()
+		watch(time.Hour)
 		require.Equal(t, 1, f.asked, "not for what does not grow")
-
 		f.status.IncrementsBytes += keysAfterBytes
-		<-time.After(10 * time.Second)
-		synctest.Wait()
+		watch(10 * time.Second)
 		require.Equal(t, 2, f.asked)
 		f.status.IncrementsBytes += keysAfterBytes
-		<-time.After(10 * time.Second)
-		synctest.Wait()
+		watch(10 * time.Second)
 		require.Equal(t, 2, f.asked, "at most once a minute")
-		cancel()
-		require.NoError(t, <-ended)
+	})
+}
+
+func TestMonitorRunsUntilItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+		defer cancel()
+		f := newFakeStages(t)
+		m := f.monitor(zap.NewNop())
+		require.NoError(t, m.run(ctx))
+		require.NoError(t, m.dog.Check())
+		require.NotNil(t, m.meter.Lag(time.Now()).Received.Seconds)
 	})
 }
 

@@ -36,6 +36,7 @@ var allowedImports = map[string][]string{
 	"internal/admin":    {},
 	"internal/repotest": {},
 	"cmd/aofsidecar":    anything,
+	"bench":             {"internal/resp", "internal/rdb"},
 	// Test helpers serve tests of every stage, so they may know any of them; nothing but tests imports them.
 	"internal/testenv":          anything,
 	"internal/testenv/workload": anything,

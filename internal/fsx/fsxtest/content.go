@@ -6,17 +6,19 @@ const pageSize = 4096
 
 type page [pageSize]byte
 
-// content is the bytes of a file. Pages are never changed in place, so copies share them. A page that is
-// missing reads as zeros, and so does everything between the size and the end of the last page.
+// content is the bytes of a file. Copies share pages: one that is not owned is copied before it is changed. A page that
+// is missing reads as zeros, and so does everything between the size and the end of the last page.
 type content struct {
 	size  int64
 	pages map[int64]*page
+	owned map[int64]bool // made since the last clone
 }
 
-func newContent() content { return content{pages: map[int64]*page{}} }
+func newContent() content { return content{pages: map[int64]*page{}, owned: map[int64]bool{}} }
 
 func (c *content) clone() content {
-	return content{size: c.size, pages: maps.Clone(c.pages)}
+	clear(c.owned)
+	return content{size: c.size, pages: maps.Clone(c.pages), owned: map[int64]bool{}}
 }
 
 // readAt fills p from off as far as the size allows.
@@ -83,13 +85,17 @@ func (c *content) missing(off, n int64) int64 {
 // allocated is the space that the file takes.
 func (c *content) allocated() int64 { return int64(len(c.pages)) * pageSize }
 
-// writable is a fresh copy of a page, already in its place.
+// writable is a page that no copy shares, already in its place.
 func (c *content) writable(index int64) *page {
+	old := c.pages[index]
+	if old != nil && c.owned[index] {
+		return old
+	}
 	pg := new(page)
-	if old := c.pages[index]; old != nil {
+	if old != nil {
 		*pg = *old
 	}
-	c.pages[index] = pg
+	c.pages[index], c.owned[index] = pg, true
 	return pg
 }
 

@@ -79,7 +79,7 @@ func (f *FS) recount() {
 	walk(f.root)
 }
 
-// copy is a deep copy without hooks, locks, open files and link counts. Pages are shared: they never change.
+// copy is a deep copy without hooks, locks, open files and link counts. Pages are shared until one side writes them.
 func (f *FS) copy() *FS {
 	copied := map[*node]*node{}
 	g := &FS{

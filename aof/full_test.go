@@ -1,0 +1,363 @@
+package aof
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// A write that finds no space is cut, kept in memory and tried again each second, whatever part of it fitted.
+func TestAppendWaitsForSpace(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		for name, tc := range map[string]struct {
+			value   int
+			dropped bool // a mark stands before the data
+		}{
+			"data":                    {value: 10},
+			"mark and data in one":    {value: 10, dropped: true},
+			"mark, then much data":    {value: smallWrite, dropped: true},
+			"more than a small write": {value: 3 * smallWrite},
+		} {
+			for _, fits := range []int{0, 1, 30, 100, smallWrite} {
+				t.Run(fmt.Sprintf("%v/%s/%d", errno, name, fits), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+						r.start()
+						r.feed()
+						if tc.dropped {
+							r.h.add("PING")
+						}
+						r.h.add("SET", "big", strings.Repeat("v", tc.value))
+						r.checkWaits(3, fits, errno)
+						r.h.plain(2)
+						r.feed()
+						require.NoError(t, r.l.Close())
+						r.requireHolds(r.fs, r.h.end())
+					})
+				})
+			}
+		}
+	}
+}
+
+// checkWaits feeds what is there while the next n writes to the increment fail with err.
+func (r *rig) checkWaits(n, fits int, errno syscall.Errno) {
+	r.t.Helper()
+	before := r.incr()
+	f := failOps(r.fs, n, &fsxtest.ShortWriteError{N: fits, Err: errno}, on(fsxtest.Write, ".incr.aof"))
+	f.onHit = func(op fsxtest.Op) {
+		require.Equal(r.t, before, r.incr()[:min(len(before), len(r.incr()))])
+		require.Len(r.t, r.incr(), int(op.Off), "what was half written is cut")
+		require.Equal(r.t, f.hits > 1, r.l.Status().DiskFull)
+	}
+	start := time.Now()
+	r.feed()
+	require.Equal(r.t, n, f.count())
+	require.Equal(r.t, time.Duration(n)*spaceRetry, time.Since(start))
+	require.False(r.t, r.l.Status().DiskFull)
+	require.Len(r.t, r.saw.full, 2, "told once when it began and once when it ended")
+	require.ErrorIs(r.t, r.saw.full[0], errno)
+	require.NoError(r.t, r.saw.full[1])
+	require.Equal(r.t, r.h.end(), r.l.Received())
+	require.Empty(r.t, r.saw.failed)
+}
+
+// While Append waits, Run goes on: its marks must not disturb what waits to be written.
+func TestTickWhileAppendWaitsForSpace(t *testing.T) {
+	for _, timestamps := range []bool{false, true} {
+		for _, policy := range []Policy{FsyncEverySec, FsyncNo} {
+			t.Run(fmt.Sprintf("%s, timestamps %v", policy, timestamps), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, newHistory(t, "a1", 950, 3), func(o *Options) { o.Timestamps, o.Fsync = timestamps, policy })
+					r.start()
+					_, stop := r.run()
+					pass(100 * time.Millisecond)
+					r.feed()
+					r.h.add("PING")
+					r.h.add("SET", "a", strings.Repeat("v", 300))
+					f := failOps(r.fs, 10, syscall.ENOSPC, func(op fsxtest.Op) bool { return op.Kind == fsxtest.Write && op.Len > 300 })
+					r.feed()
+					require.Equal(t, 10, f.count())
+					stop()
+					synctest.Wait()
+					require.NoError(t, r.l.Close())
+					r.requireHolds(r.fs, r.h.end())
+				})
+			})
+		}
+	}
+}
+
+// An increment may close for its age while Append waits for space; what waits goes into the next one, with times in order.
+func TestRotateWhileAppendWaitsForSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 950, 3), func(o *Options) { o.IncrementAge = 5 * time.Second })
+		r.start()
+		_, stop := r.run()
+		pass(100 * time.Millisecond)
+		r.feed()
+		r.h.add("PING")
+		r.h.add("SET", "a", strings.Repeat("v", 200))
+		failOps(r.fs, 10, syscall.ENOSPC, func(op fsxtest.Op) bool { return op.Kind == fsxtest.Write && op.Len > 200 })
+		r.feed()
+		stop()
+		synctest.Wait()
+		require.NotEmpty(t, r.saw.rotated)
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// A caller that gives up leaves a log that can be rolled back, closed and opened again.
+func TestAppendGivesUpWaitingForSpace(t *testing.T) {
+	for _, then := range []string{"rollback", "close", "both", "go on"} {
+		t.Run(then, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+				r.start()
+				r.feed()
+				end := r.h.end()
+				r.h.add("PING")
+				r.h.add("SET", "a", "b")
+				before := r.incr()
+				f := failOps(r.fs, -1, &fsxtest.ShortWriteError{N: 5, Err: syscall.ENOSPC}, on(fsxtest.Write, ".incr.aof"))
+				ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				require.ErrorIs(t, r.tryFeed(ctx), context.DeadlineExceeded)
+				require.Equal(t, 3500*time.Millisecond, time.Since(start))
+				require.Equal(t, before, r.incr())
+				require.True(t, r.l.Status().DiskFull)
+				require.Equal(t, end, r.l.Received())
+				if then == "rollback" || then == "both" {
+					require.NoError(t, r.l.Rollback())
+				}
+				if then == "close" || then == "both" {
+					require.NoError(t, r.l.Close(), "the last mark is left out")
+					f.heal()
+					r.reopen(nil)
+				}
+				f.heal()
+				r.goOn()
+				r.feed()
+				require.NoError(t, r.l.Close())
+				r.requireHolds(r.fs, r.h.end())
+			})
+		})
+	}
+}
+
+// A rotation that finds no space, wherever, leaves the increment open and tries again; nothing stops.
+func TestRotationWithoutSpace(t *testing.T) {
+	for name, match := range map[string]func(fsxtest.Op) bool{
+		"last mark of the old": func(op fsxtest.Op) bool {
+			return op.Kind == fsxtest.Write && strings.HasSuffix(op.Path, ".1.incr.aof") && op.Len < 100
+		},
+		"create":         on(fsxtest.Create, ".2.incr.aof"),
+		"head":           on(fsxtest.Write, ".2.incr.aof"),
+		"sync of head":   on(fsxtest.Sync, ".2.incr.aof"),
+		"name":           on(fsxtest.Rename, ".2.incr.aof"),
+		"manifest":       on(fsxtest.Write, "appendonly.aof.manifest"),
+		"manifest sync":  on(fsxtest.Sync, "appendonly.aof.manifest"),
+		"manifest names": on(fsxtest.Rename, "appendonly.aof.manifest"),
+	} {
+		for _, by := range []string{"size", "age"} {
+			t.Run(name+" by "+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, newHistory(t, "a1", 50, 3), func(o *Options) {
+						if by == "size" {
+							o.IncrementBytes = 300
+						} else {
+							o.IncrementAge = 10 * time.Second
+						}
+					})
+					r.start()
+					r.feed()
+					done, stop := r.run()
+					pass(500 * time.Millisecond)
+					f := failOps(r.fs, -1, &fsxtest.ShortWriteError{N: 7, Err: syscall.ENOSPC}, match)
+					for range 15 {
+						r.h.add("SET", "k", strings.Repeat("v", 150))
+						r.feed()
+						pass(time.Second)
+					}
+					require.Positive(t, f.count())
+					require.Empty(t, r.saw.rotated)
+					require.Empty(t, r.saw.failed)
+					require.Equal(t, r.l.Received(), r.durable())
+					r.requireHolds(r.fs.CrashClone(fsxtest.KillProcess{}), r.l.Received())
+					require.LessOrEqual(t, f.count(), 31, "tried by Append and by the clock, each no more than once a second")
+					f.heal()
+					pass(2 * time.Second)
+					r.h.plain(2)
+					r.feed()
+					pass(2 * time.Second)
+					require.NotEmpty(t, r.saw.rotated)
+					stop()
+					require.NoError(t, <-done)
+					require.NoError(t, r.l.Close())
+					r.requireHolds(r.fs, r.h.end())
+					requireNoTemp(t, r.fs)
+				})
+			})
+		}
+	}
+}
+
+// requireNoTemp wants none of our temporary names.
+func requireNoTemp(t require.TestingT, fsys fsx.FS) {
+	for path := range tree(t, fsys, rigDir) {
+		require.NotContains(t, path, fsx.TempPrefix)
+	}
+}
+
+// A mark by the clock that finds no space is written later.
+func TestTickMarkWithoutSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		done, stop := r.run()
+		r.feed()
+		f := failOps(r.fs, 3, &fsxtest.ShortWriteError{N: 20, Err: syscall.ENOSPC}, on(fsxtest.Write, ".incr.aof"))
+		for f.count() < 3 {
+			pass(time.Second)
+		}
+		require.Equal(t, r.h.end(), r.durable())
+		require.False(t, strings.HasSuffix(r.incr(), r.markText(r.h.end())))
+		pass(time.Second)
+		require.Contains(t, r.incr(), fmt.Sprintf("#pos %s %d ", r.h.id, r.h.end()))
+		stop()
+		require.NoError(t, <-done)
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// markText is the mark that stands at off when all up to there is durable, received now.
+func (r *rig) markText(off stream.Offset) string {
+	m := mark{pos: stream.Position{ReplID: r.h.idNow(), Offset: off}, unixMilli: time.Now().UnixMilli(), durable: off}
+	return string(m.appendCommand(nil))
+}
+
+// Close does without the last mark when there is no space for it; the next start goes back to the mark before.
+func TestCloseWithoutSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		r.feed()
+		f := failOps(r.fs, -1, &fsxtest.ShortWriteError{N: 20, Err: syscall.ENOSPC}, on(fsxtest.Write, ".incr.aof"))
+		require.NoError(t, r.l.Close())
+		require.Len(t, r.saw.notes, 1)
+		require.Equal(t, r.h.end(), r.durable(), "the bytes are durable, with the mark or without")
+		f.heal()
+		r.requireHolds(r.fs.CrashClone(fsxtest.PowerLossAll{}), r.h.end())
+		r.reopen(nil)
+		require.Equal(t, r.h.start, r.goOn().Offset)
+		r.feed()
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// The lock file is an optimisation: without space for it the next start trusts less, and all goes on.
+func TestLockFileWithoutSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.open()
+		f := failOps(r.fs, -1, &fsxtest.ShortWriteError{N: 9, Err: syscall.ENOSPC}, on(fsxtest.Write, "aofsidecar.lock"))
+		resync(t, r.l, r.h, 10)
+		require.Positive(t, f.count())
+		r.feed()
+		require.NoError(t, r.l.syncOnce())
+		r.h.plain(3)
+		r.feed()
+		r.reopen(fsxtest.KillProcess{})
+		require.False(t, r.saw.recovery.SameBoot)
+		require.Equal(t, r.h.start, r.goOn().Offset, "no mark proves more")
+		r.feed()
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// +CONTINUE with a new id needs a mark; a full disk delays it and is no reason to give up.
+func TestContinueWaitsForSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		r.feed()
+		r.h.promote(r.h.end(), replID(t, "b2"))
+		f := failOps(r.fs, 3, &fsxtest.ShortWriteError{N: 9, Err: syscall.ENOSPC}, on(fsxtest.Write, ".incr.aof"))
+		start := time.Now()
+		require.NoError(t, r.l.Continue(t.Context(), r.h.idNow()))
+		require.Equal(t, 3*spaceRetry, time.Since(start))
+		require.Equal(t, 3, f.count())
+		require.Len(t, r.saw.full, 2)
+		r.h.plain(2)
+		r.feed()
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+		r.reopen(nil)
+		require.Equal(t, stream.Position{ReplID: r.h.idNow(), Offset: r.h.end()}, r.goOn())
+	})
+}
+
+// A caller that gives up in Continue leaves the old id, or the new one with a mark that says so.
+func TestContinueGivesUpWaitingForSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		r.feed()
+		r.h.promote(r.h.end(), replID(t, "b2"))
+		f := failOps(r.fs, -1, syscall.ENOSPC, on(fsxtest.Write, ".incr.aof"))
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, r.l.Continue(ctx, r.h.idNow()), context.DeadlineExceeded)
+		f.heal()
+		require.NoError(t, r.l.Close())
+		r.reopen(nil)
+		require.True(t, r.h.knows(r.goOn()))
+	})
+}
+
+// The whole log on a disk that is really full: bytes, marks and rotations wait, and nothing is lost or twice.
+func TestDiskFillsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), func(o *Options) { o.IncrementBytes = 20_000 })
+		r.start()
+		done, stop := r.run()
+		space, err := r.fs.Space(rigDir)
+		require.NoError(t, err)
+		used := space.Total - space.Free
+		r.fs.SetCapacity(used + 3*4096)
+		for range 400 {
+			r.h.add("PING")
+			r.h.add("SET", "k", strings.Repeat("v", 300))
+		}
+		fed := make(chan error, 1)
+		go func() { fed <- r.tryFeed(t.Context()) }()
+		for more := int64(4); r.l.Received() < r.h.end(); more += 3 {
+			pass(2500 * time.Millisecond)
+			r.requireHolds(r.fs.CrashClone(fsxtest.KillProcess{}), r.l.Position().Offset)
+			r.fs.SetCapacity(used + more*4096)
+		}
+		require.NoError(t, <-fed)
+		require.Greater(t, len(r.saw.full), 4)
+		pass(2 * time.Second)
+		stop()
+		require.NoError(t, <-done)
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+		require.NotEmpty(t, r.saw.rotated)
+	})
+}

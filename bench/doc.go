@@ -1,0 +1,27 @@
+// Command bench compares what the sidecar takes to ingest a stream with what two others take for the same bytes: a bare copy from
+// socket to file, which is the least that can be done, and a real server as a replica with its own append-only file, which is what the
+// sidecar is there to spare. `make bench-ingest` runs it; docs/benchmarks.md has results and what they mean.
+//
+// # How it measures
+//
+//	bench (this process)                                      child process
+//	+---------------------+   PSYNC: empty snapshot,    +--------------------------+
+//	| recorded upstream   |   then the whole recording  | aofsidecar run           |
+//	| a recording in      | --------------------------> | redis-server --replicaof |
+//	| memory, seeded      | <-------------------------- | bench, as bare copy      |
+//	+---------------------+   ACK <n> FACK <n>          +--------------------------+
+//
+// A recording is made once, in memory, and the same bytes go to each consumer in turn, several rounds of all of them, so that a slow
+// minute of the machine falls on all. The clock runs from the first byte of the stream to the ACK of the last one, or to
+// its FACK where every group of writes is synced (appendfsync always). CPU is that of the child process, user and
+// system, from the first byte to the FACK of the last, so that it has the syncs in it. Peak memory is the kernel's VmHWM.
+//
+// Consumers answer REPLCONF GETACK at once, so the last ACK does not wait for the second in which it is due. The bare copy parses nothing; it is
+// told of the end by a half-closed connection.
+//
+// # What else it measures
+//
+// Memory behind a snapshot of 1 GiB and values of many megabytes, and how long a restart takes with an increment of 1 GiB.
+//
+// It asserts nothing: it prints numbers and ratios. Everything is on 127.0.0.1 and in one temporary directory, which goes when it ends; children die with it.
+package main

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	os.Exit(exitCode(os.Args[1:], os.Stdout, os.Stderr)) //nolint:forbidigo // it is a main package, too
+}
+
+// exitCode runs one command line until it is done or interrupted, and returns 0 or 1.
+func exitCode(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	err := execute(ctx, args, stdout, stderr)
+	if err == nil {
+		return 0
+	}
+	_, _ = fmt.Fprintln(stderr, "bench:", err) // nobody may be there
+	return 1
+}
+
+// execute runs one command line: the benchmark, or the bare copy that it starts.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 4 && args[0] == copyMode {
+		return copyStream(ctx, args[1], args[2], args[3])
+	}
+	b := &bench{progress: stderr}
+	if err := b.parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	return b.run(ctx, stdout)
+}
+
+// bench is one run.
+type bench struct {
+	self     string // this program, which is the bare copy, too
+	sidecar  string
+	replica  string
+	dir      string
+	scale    float64
+	rounds   int
+	parts    []string
+	policies []string
+	progress io.Writer
+}
+
+// The parts of a run.
+const (
+	partIngest  = "ingest"
+	partMemory  = "memory"
+	partRestart = "restart"
+)
+
+// parse reads the flags.
+func (b *bench) parse(args []string) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(b.progress)
+	flags.StringVar(&b.sidecar, "sidecar", "bin/aofsidecar", "`path` of the sidecar")
+	flags.StringVar(&b.replica, "replica", "", "`path` of the redis-server or valkey-server to compare with")
+	flags.StringVar(&b.dir, "dir", os.TempDir(), "`folder` for the temporary directory: its disk is what is measured")
+	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams, e.g. 0.1 for a quick look")
+	flags.IntVar(&b.rounds, "rounds", 3, "how `often` each consumer is measured under everysec; the other policies are measured once")
+	parts := flags.String("parts", strings.Join(allParts(), ","), "what to run, a comma-separated `list`")
+	policies := flags.String("appendfsync", strings.Join(allPolicies(), ","), "the policies to compare, a comma-separated `list`")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	b.parts, b.policies = strings.Split(*parts, ","), strings.Split(*policies, ",")
+	var errs []error
+	if flags.NArg() > 0 {
+		errs = append(errs, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
+	}
+	if b.replica == "" {
+		errs = append(errs, errors.New("no -replica: `make bench-ingest` gives one"))
+	}
+	if b.scale <= 0 || b.rounds < 1 {
+		errs = append(errs, errors.New("-scale and -rounds must be positive"))
+	}
+	for _, part := range b.parts {
+		if !slices.Contains(allParts(), part) {
+			errs = append(errs, fmt.Errorf("-parts has %q: there are %s", part, strings.Join(allParts(), ", ")))
+		}
+	}
+	for _, policy := range b.policies {
+		if !slices.Contains(allPolicies(), policy) {
+			errs = append(errs, fmt.Errorf("-appendfsync has %q: there are %s", policy, strings.Join(allPolicies(), ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func allParts() []string    { return []string{partIngest, partMemory, partRestart} }
+func allPolicies() []string { return []string{policyEverySec, policyAlways, policyNo} }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMedianIsThatOfEachNumber(t *testing.T) {
+	identity := func(n int) int { return n }
+	require.Equal(t, 2, medianOf([]int{9, 1, 2}, identity))
+	require.Equal(t, 2, medianOf([]int{2, 9, 1, 4}, identity))
+	require.Equal(t, 7, medianOf([]int{7}, identity))
+}
+
+// sample is a round in which the sidecar takes half of the copy's speed and 20 times the replica's; slow stretches all times.
+func sample(slow float64) round {
+	m := func(seconds float64, cpu time.Duration, peak int64) measurement {
+		return measurement{bytes: 1e9, took: time.Duration(seconds * slow * 1e9), cpu: cpu, peak: peak << 20}
+	}
+	return round{
+		nameCopy: m(1, 500*time.Millisecond, 6), nameSidecar: m(2, time.Second, 40),
+		nameReplica: m(40, 30*time.Second, 900),
+	}
+}
+
+func TestReport(t *testing.T) {
+	r := report{
+		machine: machine{
+			date: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), cores: 2, processor: "Z80", memory: 4e9,
+			kernel: "Linux 6", fileSystem: "ext4", sidecar: "aofsidecar 1", replica: "Redis server 8",
+		},
+		series: []series{{recording: "mixed", policy: policyEverySec, rounds: []round{sample(1), sample(3), sample(2)}}},
+		memory: []memory{{snapshotBytes: 1 << 30, keys: 5, took: 2 * time.Second, peakSnapshot: 30 << 20, peak: 31 << 20}},
+		restarts: []restartSeries{{name: "after kill -9", runs: []restart{
+			{increment: 1 << 30, asked: time.Second, streaming: 1100 * time.Millisecond, resent: 1 << 20},
+		}}},
+	}
+	var out strings.Builder
+	require.NoError(t, r.write(&out))
+	require.Equal(t, strings.TrimPrefix(`
+2026-11-22 08:00 UTC; 2 cores of Z80, 4 GB, Linux 6, ext4
+aofsidecar 1
+Redis server 8
+
+| stream | appendfsync | consumer     | MB   | seconds | MB/s | CPU s | CPU s/GB | peak MiB |
+| ------ | ----------- | --------     | --   | ------- | ---- | ----- | -------- | -------- |
+| mixed  | everysec    | bare copy    | 1000 | 2.00    | 500  | 0.50  | 0.50     | 6        |
+| mixed  | everysec    | sidecar      | 1000 | 4.00    | 250  | 1.00  | 1.00     | 40       |
+| mixed  | everysec    | real replica | 1000 | 80.00   | 12   | 30.00 | 30.00    | 900      |
+
+| stream | appendfsync | the sidecar's               | is    | wanted |
+| ------ | ----------- | -------------               | --    | ------ |
+| mixed  | everysec    | throughput / bare copy's    | 0.50  | >= 0.5 |
+| mixed  | everysec    | throughput / real replica's | 20.0  | >= 10  |
+| mixed  | everysec    | CPU a byte / real replica's | 0.033 | <= 0.1 |
+| mixed  | everysec    | peak MiB                    | 40    | <= 64  |
+
+| snapshot MiB | keys | seconds | MB/s | peak MiB | peak MiB after streams | wanted |
+| ------------ | ---- | ------- | ---- | -------- | ---------------------- | ------ |
+| 1024         | 5    | 2.00    | 537  | 30       | 31                     | <= 64  |
+
+| restart       | increment MiB | times | seconds to PSYNC | to the first ACK | sent again MiB | wanted |
+| -------       | ------------- | ----- | ---------------- | ---------------- | -------------- | ------ |
+| after kill -9 | 1024          | 1     | 1.00             | 1.10             | 1.0            | < 2    |
+`, "\n"), out.String())
+}
+
+func TestReportTellsOfABrokenTerminal(t *testing.T) {
+	r := report{memory: []memory{{took: time.Second}}}
+	require.ErrorIs(t, r.write(&brokenWriter{}), errBroken)
+}

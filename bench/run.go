@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// run makes all parts and prints the report.
+func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	var r report
+	if r.machine, err = b.describe(ctx); err != nil {
+		return err
+	}
+	for _, part := range b.parts {
+		switch part {
+		case partIngest:
+			err = b.ingestAll(ctx, &r)
+		case partMemory:
+			err = b.rememberAll(ctx, &r)
+		case partRestart:
+			err = b.restartAll(ctx, &r)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", part, err)
+		}
+	}
+	return r.write(stdout)
+}
+
+// prepare makes the temporary directory, and all paths absolute: children run in directories of their own.
+func (b *bench) prepare() error {
+	var err error
+	if b.self, err = os.Executable(); err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	for _, path := range []*string{&b.sidecar, &b.replica, &b.dir} {
+		if *path, err = filepath.Abs(*path); err != nil {
+			return fmt.Errorf("find %s: %w", *path, err)
+		}
+	}
+	if b.dir, err = os.MkdirTemp(b.dir, "bench"); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	return nil
+}
+
+// scaled returns n for the whole run's scale.
+func (b *bench) scaled(n int) int { return max(1, int(float64(n)*b.scale)) }
+
+func (b *bench) ingestAll(ctx context.Context, r *report) error {
+	for _, record := range []func() *recording{
+		func() *recording { return recordMixed(b.scaled(mixedCommands)) },
+		func() *recording { return recordIncr(b.scaled(incrCommands)) },
+	} {
+		rec := record()
+		for _, policy := range b.policies {
+			rounds := b.rounds
+			if policy != policyEverySec {
+				rounds = 1
+			}
+			s := series{recording: rec.name, policy: policy}
+			for range rounds {
+				got, err := b.round(ctx, rec, policy)
+				if err != nil {
+					return err
+				}
+				s.rounds = append(s.rounds, got)
+			}
+			r.series = append(r.series, s)
+		}
+	}
+	return nil
+}
+
+// round measures each consumer once.
+func (b *bench) round(ctx context.Context, rec *recording, policy string) (round, error) {
+	got := round{}
+	for _, c := range []consumer{bareCopy(b.self), sidecar(b.sidecar), realReplica(b.replica)} {
+		m, err := b.ingest(ctx, c, rec, policy)
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s under %s: %w", c.name, rec.name, policy, err)
+		}
+		b.say("%-6s %-9s %-13s %6.0f MB/s, %5.2f CPU s, peak %4.0f MiB",
+			rec.name, policy, c.name, m.rate()/megabyte, m.cpu.Seconds(), float64(m.peak)/mebibyte)
+		got[c.name] = m
+	}
+	return got, nil
+}
+
+func (b *bench) rememberAll(ctx context.Context, r *report) error {
+	mixed, large := recordMixed(b.scaled(mixedCommands)), recordLarge(largeValues, b.scaled(largeBytes))
+	for _, size := range []int{0, b.scaled(snapshotBytes)} {
+		m, err := b.remembers(ctx, int64(size), mixed, large)
+		if err != nil {
+			return err
+		}
+		b.say("snapshot of %d MiB: peak %d MiB, then %d MiB", m.snapshotBytes/mebibyte, m.peakSnapshot/mebibyte, m.peak/mebibyte)
+		r.memory = append(r.memory, m)
+	}
+	return nil
+}
+
+func (b *bench) restartAll(ctx context.Context, r *report) error {
+	rec := recordLookalikes(b.scaled(restartCommands))
+	for _, s := range []struct {
+		name   string
+		forget bool
+	}{{"after kill -9", false}, {"as after a reboot", true}} {
+		runs, err := b.restarted(ctx, rec, int64(b.scaled(incrementBytes)), s.forget)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		for _, run := range runs {
+			b.say("restart %s: %.2f s to PSYNC, %.2f s to ACK, %d bytes again", s.name, run.asked.Seconds(), run.streaming.Seconds(), run.resent)
+		}
+		r.restarts = append(r.restarts, restartSeries{name: s.name, runs: slices.Clip(runs)})
+	}
+	return nil
+}
+
+// say tells who waits what is going on.
+func (b *bench) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.progress, time.Now().Format("15:04:05 ")+format+"\n", args...) // nobody may be there
+}
