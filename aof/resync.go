@@ -93,7 +93,8 @@ func (l *Log) receive(ctx context.Context, temp string, snap stream.Snapshot, r 
 	if err == nil {
 		err = l.judge(sum, snap)
 	}
-	if werr := w.finish(err == nil); err == nil {
+	// What the disk did not take explains whatever the reader then found.
+	if werr := w.finish(err == nil); werr != nil {
 		err = werr
 	}
 	if cerr := f.Close(); err == nil && cerr != nil {
