@@ -231,6 +231,9 @@ func (l *Log) undo(next *increment, names ...string) error {
 			err = errors.Join(err, rerr)
 		}
 	}
+	if l.inc != nil {
+		err = errors.Join(err, l.removeChain(l.timeline))
+	}
 	return err
 }
 
