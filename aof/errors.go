@@ -90,7 +90,11 @@ func (e *SpaceError) Error() string {
 // Fatal says that the next try may find space.
 func (e *SpaceError) Fatal() bool { return false }
 
-// isNoSpace reports whether a write failed for want of space, which others may free.
+// isNoSpace reports whether a write failed for want of space, which others may free. A *DiskError is none: an fsync or a cut that
+// finds no space leaves a file in a state that nobody knows.
 func isNoSpace(err error) bool {
+	if _, failed := errors.AsType[*DiskError](err); failed {
+		return false
+	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

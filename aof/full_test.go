@@ -2,7 +2,9 @@ package aof
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
@@ -328,6 +330,117 @@ func TestContinueGivesUpWaitingForSpace(t *testing.T) {
 		r.reopen(nil)
 		require.True(t, r.h.knows(r.goOn()))
 	})
+}
+
+// A snapshot that finds no space leaves the chain as it was and nothing else behind, and is not asked for again before there is
+// room for it.
+func TestSnapshotWithoutSpace(t *testing.T) {
+	payload := string(testRDB(1000))
+	snapshot := fsxTemp("snapshot.rdb")
+	for name, match := range map[string]func(fsxtest.Op) bool{
+		"create":            on(fsxtest.Create, snapshot),
+		"write":             on(fsxtest.Write, snapshot),
+		"sync":              on(fsxtest.Sync, snapshot),
+		"new increment":     on(fsxtest.Create, ".2.incr.aof"),
+		"its head":          on(fsxtest.Write, ".2.incr.aof"),
+		"its name":          on(fsxtest.Rename, ".2.incr.aof"),
+		"name of the base":  on(fsxtest.Rename, snapshot),
+		"retained":          on(fsxtest.Mkdir, "/retained"),
+		"retained timeline": func(op fsxtest.Op) bool { return op.Kind == fsxtest.Mkdir && strings.Contains(op.Path, "retained/") },
+		"retained link":     func(op fsxtest.Op) bool { return op.Kind == fsxtest.Link },
+		"pin":               on(fsxtest.Write, "pinned.json"),
+		"retained manifest": func(op fsxtest.Op) bool {
+			return op.Kind == fsxtest.Write && strings.Contains(op.Path, "/retained/") && strings.HasSuffix(op.Path, "manifest")
+		},
+		"manifest":      on(fsxtest.Write, "/data/appendonlydir/"+fsxTemp("appendonly.aof.manifest")),
+		"manifest name": on(fsxtest.Rename, "/data/appendonlydir/"+fsxTemp("appendonly.aof.manifest")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 50, 30), nil)
+				r.open()
+				resync(t, r.l, r.h, 20_000)
+				r.feed()
+				before := tree(t, r.fs, rigDir)
+				f := failOps(r.fs, -1, &fsxtest.ShortWriteError{N: 9, Err: syscall.ENOSPC}, match)
+				next := newHistory(t, "b2", 5000, 4)
+				err := r.tryResync(next, strings.NewReader(payload))
+				require.ErrorIs(t, err, syscall.ENOSPC)
+				require.False(t, fatal(err))
+				require.Positive(t, f.count())
+				requireTree(t, before, tree(t, r.fs, rigDir))
+				require.Empty(t, r.saw.failed)
+				r.fs.SetCapacity(1 << 20)
+				_, _, err = r.l.Resume()
+				var space *SpaceError
+				require.ErrorAs(t, err, &space)
+				require.False(t, fatal(err))
+				require.GreaterOrEqual(t, space.Need, int64(len(payload)))
+
+				f.heal()
+				r.fs.SetCapacity(1 << 40)
+				r.goOn()
+				r.h.plain(4)
+				r.feed()
+				r.requireHolds(r.fs, r.h.end())
+				require.NoError(t, r.tryResync(next, strings.NewReader(payload)))
+				require.Len(t, r.saw.tripped, 1)
+				r.h = next
+				r.feed()
+				require.NoError(t, r.l.Close())
+				r.requireHolds(r.fs, next.end())
+			})
+		})
+	}
+}
+
+// fsxTemp is the base name of our temporary file for name.
+func fsxTemp(name string) string { return "temp-aofsidecar-" + name }
+
+// fatal asks an error what the replica asks it.
+func fatal(err error) bool {
+	var f interface{ Fatal() bool }
+	return errors.As(err, &f) && f.Fatal()
+}
+
+// unread fails the test when somebody reads it.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("read although there was no space")
+	return 0, errors.New("unread")
+}
+
+// A size that is announced and does not fit is refused before a byte is read, and again before the upstream is asked.
+func TestAnnouncedSizeDoesNotFit(t *testing.T) {
+	for name, size := range map[string]int64{
+		"a little too big": 64 << 20,
+		"huge":             1 << 60,
+		"greatest":         math.MaxInt64,
+		"overflows":        math.MaxInt64 - spaceMargin + 1,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 50, 30), nil)
+				r.start()
+				r.feed()
+				r.fs.SetCapacity(64 << 20)
+				before := tree(t, r.fs, rigDir)
+				_, err := r.l.FullResync(t.Context(), snapshotOf(newHistory(t, "b2", 1, 1), size), unread{t})
+				var space *SpaceError
+				require.ErrorAs(t, err, &space)
+				require.False(t, fatal(err))
+				requireTree(t, before, tree(t, r.fs, rigDir))
+				_, _, err = r.l.Resume()
+				require.ErrorAs(t, err, &space)
+				if size > 1<<40 {
+					return
+				}
+				r.fs.SetCapacity(256 << 20)
+				require.Equal(t, r.h.end(), r.goOn().Offset)
+			})
+		})
+	}
 }
 
 // The whole log on a disk that is really full: bytes, marks and rotations wait, and nothing is lost or twice.

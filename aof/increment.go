@@ -55,7 +55,11 @@ func (inc *increment) begin(fs fsx.FS, temp string, head []byte) error {
 	if err := inc.write(head, nil); err != nil {
 		return fmt.Errorf("write head of increment: %w", err)
 	}
-	if err := inc.f.Sync(); err != nil {
+	err := inc.f.Sync()
+	switch {
+	case isNoSpace(err): // the file goes, and nothing is lost with it
+		return fmt.Errorf("sync head of increment: %w", err)
+	case err != nil:
 		return &DiskError{Op: "sync", Path: inc.path, Err: err}
 	}
 	inc.synced = inc.size

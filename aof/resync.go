@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -32,15 +33,17 @@ func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader)
 	}
 	temp := l.at.path(fsx.TempPrefix + "snapshot.rdb")
 	sum, err := l.receive(ctx, temp, snap, r)
-	if err != nil {
-		return 0, l.refuse(temp, sum.Bytes, err)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil {
+		l.expect(max(snap.Bytes, 2*sum.Bytes), err)
+		return 0, l.refuse(temp, err)
+	}
 	if err := l.usable(); err != nil {
 		return 0, errors.Join(err, l.fs.Remove(temp))
 	}
 	if err := l.swap(temp, snap.Position, sum); err != nil {
+		l.expect(sum.Bytes, err)
 		return 0, err
 	}
 	l.need = 0
@@ -63,11 +66,19 @@ func (l *Log) admit(size int64) error {
 	if size < 0 {
 		return nil
 	}
-	err := l.spaceFor(size + spaceMargin)
+	need := min(size, math.MaxInt64-spaceMargin) + spaceMargin
+	err := l.spaceFor(need)
 	if err != nil {
-		l.need = size + spaceMargin
+		l.need = need
 	}
 	return err
+}
+
+// expect remembers how much space the next snapshot takes, if err is for want of it.
+func (l *Log) expect(bytes int64, err error) {
+	if isNoSpace(err) {
+		l.need = max(l.need, bytes+spaceMargin)
+	}
 }
 
 // spaceFor returns a *SpaceError when less than need bytes are free.
@@ -93,7 +104,8 @@ func (l *Log) receive(ctx context.Context, temp string, snap stream.Snapshot, r 
 	if err == nil {
 		err = l.judge(sum, snap)
 	}
-	if werr := w.finish(err == nil); err == nil {
+	// What the disk did not take explains whatever the reader then found.
+	if werr := w.finish(err == nil); werr != nil {
 		err = werr
 	}
 	if cerr := f.Close(); err == nil && cerr != nil {
@@ -122,15 +134,10 @@ func (l *Log) judge(sum rdb.Summary, snap stream.Snapshot) error {
 }
 
 // refuse removes what came of a snapshot and turns err into one that says so.
-func (l *Log) refuse(temp string, bytes int64, err error) error {
+func (l *Log) refuse(temp string, err error) error {
 	rerr := l.fs.Remove(temp)
 	if rerr != nil && !errors.Is(rerr, os.ErrNotExist) {
 		err = fmt.Errorf("%w (and %w)", err, rerr)
-	}
-	if isNoSpace(err) {
-		l.mu.Lock()
-		l.need = max(2*bytes, l.need) + spaceMargin
-		l.mu.Unlock()
 	}
 	var (
 		corrupt     *rdb.CorruptError
@@ -229,6 +236,9 @@ func (l *Log) undo(next *increment, names ...string) error {
 		if rerr := l.fs.Remove(name); rerr != nil && !errors.Is(rerr, os.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}
+	}
+	if l.inc != nil {
+		err = errors.Join(err, l.removeChain(l.timeline))
 	}
 	return err
 }

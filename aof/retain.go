@@ -161,8 +161,18 @@ func (l *Log) dropRetained(keep string) error {
 	return err
 }
 
-// removeRetained removes one chain. The manifest goes first, so that what a crash leaves is no chain that seems whole.
+// removeRetained gives up one chain.
 func (l *Log) removeRetained(timeline string) error {
+	if err := l.removeChain(timeline); err != nil {
+		return err
+	}
+	call(l.opt.Observer.Removed, l.at.retained(timeline).dir)
+	return nil
+}
+
+// removeChain removes a chain from retained/, or what there is of one. The manifest goes first, so that what a crash leaves is no
+// chain that seems whole.
+func (l *Log) removeChain(timeline string) error {
 	y := l.at.retained(timeline)
 	entries, err := l.fs.ReadDir(y.aofDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -178,7 +188,6 @@ func (l *Log) removeRetained(timeline string) error {
 			return fmt.Errorf("remove retained chain: %w", err)
 		}
 	}
-	call(l.opt.Observer.Removed, y.dir)
 	return nil
 }
 

@@ -31,6 +31,8 @@ type rig struct {
 	l   *Log
 	h   *history
 	saw seen
+
+	next *history // of a full resync that may or may not have taken place
 }
 
 // seen is what the observer was told.
@@ -48,7 +50,7 @@ type seen struct {
 	notes    []string
 }
 
-// newRig makes a rig; h is the history of the first full resync. change may be nil.
+// newRig makes a rig; h is the history of the first full resync; change may be nil.
 func newRig(t *testing.T, h *history, change func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, fs: fsxtest.New(), h: h}
@@ -119,12 +121,12 @@ func (r *rig) goOn() stream.Position {
 // feed hands what the history has and the log has not to the log.
 func (r *rig) feed() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Hour)
-	defer cancel()
-	require.NoError(r.t, r.tryFeed(ctx))
+	require.NoError(r.t, r.tryFeed(r.t.Context()))
 }
 
 func (r *rig) tryFeed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Hour)
+	defer cancel()
 	return r.feeder().feed(ctx, r.l, r.l.Position().Offset, r.h.end())
 }
 
@@ -140,6 +142,18 @@ func (r *rig) run() (done <-chan error, stop func()) {
 	go func() { ch <- l.Run(ctx) }()
 	r.t.Cleanup(cancel)
 	return ch, cancel
+}
+
+// ended returns what Run returned; it must do so now.
+func (r *rig) ended(done <-chan error) error {
+	r.t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(time.Second):
+		require.Fail(r.t, "Run goes on")
+		return nil
+	}
 }
 
 // durable returns what Durable says; -1 for nothing.

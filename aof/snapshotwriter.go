@@ -19,6 +19,7 @@ type snapshotWriter struct {
 	pending  int64
 	progress func(int64)
 	syncing  chan error // nil when no sync is under way
+	err      error      // the first failure: a reader may not show it, and must not go on behind a gap
 }
 
 func newSnapshotWriter(f fsx.File, path string, progress func(int64)) *snapshotWriter {
@@ -27,6 +28,15 @@ func newSnapshotWriter(f fsx.File, path string, progress func(int64)) *snapshotW
 
 // Write implements io.Writer.
 func (w *snapshotWriter) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.write(p)
+	w.err = err
+	return n, err
+}
+
+func (w *snapshotWriter) write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
 	w.written += int64(n)
 	w.pending += int64(n)
@@ -65,9 +75,13 @@ func (w *snapshotWriter) failure(op string, err error) error {
 	return &DiskError{Op: op, Path: w.path, Err: err}
 }
 
-// finish waits for the syncs; keep also makes the whole file durable.
+// finish waits for the syncs; keep also makes the whole file durable. It returns the first failure.
 func (w *snapshotWriter) finish(keep bool) error {
-	if err := w.join(); err != nil || !keep {
+	err := w.join()
+	if w.err != nil {
+		return w.err
+	}
+	if err != nil || !keep {
 		return err
 	}
 	return w.failure("sync", w.f.Sync())
