@@ -34,6 +34,10 @@
 // What remains is that time passes between the two readings, which hides keys and fields whose time
 // came meanwhile. [Compare] reads the first server again after the second and starts over when it moved.
 //
+// # The sidecar
+//
+// [Sidecar] runs the real binary as a child with the same care, and reads its status.
+//
 // # Faults
 //
 // [Proxy] stands between two loopback addresses and breaks connections after an exact number of bytes.

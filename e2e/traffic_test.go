@@ -1,0 +1,144 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/testenv"
+	"github.com/aofsidecar/aofsidecar/internal/testenv/workload"
+)
+
+// traffic is a workload that runs beside a test.
+//
+// It writes at a pace that the upstream's default backlog allows for: a sidecar that was killed goes back to its last mark, which is up to
+// a second old, and asks for all since. So it writes an eighth of the backlog in a second, and stops, however slow the machine
+// is, when the replica has not acknowledged a quarter of it.
+type traffic struct {
+	upstream *testenv.Server
+	work     *workload.Workload
+	backlog  int64
+	begun    time.Time
+	first    int64 // offset at which it began
+	acked    int64 // the furthest that a replica has acknowledged
+
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// newWorkload returns a workload for an upstream whose values are small beside its backlog.
+func newWorkload(t *testing.T, seed uint64, upstream *testenv.Server, options workload.Options) *workload.Workload {
+	t.Helper()
+	if options.BigValueBytes == 0 {
+		options.BigValueBytes = int(min(backlogOf(t, upstream)/8, 1<<20+17))
+	}
+	return workload.New(seed, upstream.Family, options)
+}
+
+func backlogOf(t *testing.T, upstream *testenv.Server) int64 {
+	t.Helper()
+	config, err := upstream.Client().ConfigGet(t.Context(), "repl-backlog-size").Result()
+	require.NoError(t, err)
+	size, err := strconv.ParseInt(config["repl-backlog-size"], 10, 64)
+	require.NoError(t, err)
+	return size
+}
+
+// startTraffic writes until stop is called; a lost upstream fails the test there.
+func startTraffic(t *testing.T, upstream *testenv.Server, work *workload.Workload) *traffic {
+	t.Helper()
+	offset, err := offsetOf(t.Context(), upstream)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	tr := &traffic{
+		upstream: upstream, work: work, backlog: backlogOf(t, upstream), begun: time.Now(), first: offset, acked: offset,
+		cancel: cancel, ended: make(chan error, 1),
+	}
+	go func() { tr.ended <- tr.run(ctx) }()
+	t.Cleanup(cancel)
+	return tr
+}
+
+// stop ends the writing; when it returns, every command was answered.
+func (tr *traffic) stop(t *testing.T) {
+	t.Helper()
+	tr.cancel()
+	require.NoError(t, <-tr.ended)
+}
+
+func (tr *traffic) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		// A step is not interrupted: a command whose answer is unknown would be no harm, a MULTI left open would.
+		if err := tr.work.Step(context.WithoutCancel(ctx), tr.upstream.Client(), 8); err != nil {
+			return err
+		}
+		_, err := testenv.Poll(context.WithoutCancel(ctx), "the pace", func(context.Context) (int64, bool) {
+			lead, err := tr.lead(context.WithoutCancel(ctx))
+			return lead, err != nil || lead <= 0 || ctx.Err() != nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lead returns how many bytes too far the writing is.
+func (tr *traffic) lead(ctx context.Context) (int64, error) {
+	info, err := tr.upstream.Info(ctx, "replication")
+	if err != nil {
+		return 0, err
+	}
+	offset, err := strconv.ParseInt(info["master_repl_offset"], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	tr.acked = max(tr.acked, ackedOffset(info))
+	paced := tr.first + int64(time.Since(tr.begun).Seconds()*float64(tr.backlog/8))
+	return max(offset-paced, offset-tr.acked-tr.backlog/4), nil
+}
+
+// ackedOffset returns what the first replica has acknowledged; 0 while there is none.
+func ackedOffset(info map[string]string) int64 {
+	for field := range strings.SplitSeq(info["slave0"], ",") {
+		if text, ok := strings.CutPrefix(field, "offset="); ok {
+			offset, err := strconv.ParseInt(text, 10, 64)
+			if err == nil {
+				return offset
+			}
+		}
+	}
+	return 0
+}
+
+// write runs n operations, and fails the test when the connection is lost.
+func write(t *testing.T, upstream *testenv.Server, work *workload.Workload, n int) {
+	t.Helper()
+	require.NoError(t, work.Step(t.Context(), upstream.Client(), n))
+}
+
+// awaitOffset waits until an upstream's stream has come to an offset, or its test ends.
+func awaitOffset(t *testing.T, upstream *testenv.Server, offset int64) {
+	t.Helper()
+	testenv.Eventually(t, "the stream to come to "+strconv.FormatInt(offset, 10), func(ctx context.Context) (int64, bool) {
+		now, err := offsetOf(ctx, upstream)
+		return now, err == nil && now >= offset
+	})
+}
+
+// ballast makes the upstream's snapshot at least this large.
+func ballast(t *testing.T, upstream *testenv.Server, seed uint64, bytes int) {
+	t.Helper()
+	var from [32]byte
+	binary.LittleEndian.PutUint64(from[:], seed)
+	value := make([]byte, bytes)
+	_, err := rand.NewChaCha8(from).Read(value) // incompressible
+	require.NoError(t, err)
+	require.NoError(t, upstream.Client().Set(t.Context(), "ballast", value, 0).Err())
+}
