@@ -68,7 +68,7 @@ func (l *Log) load(ctx context.Context) error {
 	if l.chains, err = listRetained(l.fs, l.at); err != nil {
 		return err
 	}
-	if err := l.recover(ctx, state.Timeline, boot != "" && state.BootID == boot); err != nil {
+	if err := l.recover(ctx, state.Timeline, state.memory(boot)); err != nil {
 		return err
 	}
 	defer l.publish()
@@ -80,8 +80,30 @@ func (l *Log) load(ctx context.Context) error {
 
 // lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
 type lockState struct {
-	BootID   string `json:"boot_id"`  // the boot in which everything in the log was written, or read back after a crash and settled
-	Timeline string `json:"timeline"` // should a server that was booted here have rewritten the manifest without it
+	BootID   string `json:"boot_id"`          // the boot in which everything in the log was written, or read back after a crash and settled
+	Timeline string `json:"timeline"`         // should a server that was booted here have rewritten the manifest without it
+	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot
+}
+
+// memory says what the page cache may hold that the disk does not.
+type memory int
+
+const (
+	empty memory = iota // another boot: what can be read is on the disk
+	whole               // the same boot: everything that was written can be read
+	lossy               // the same boot, and an fsync failed: what can be read may be clean and not on the disk, so that no fsync writes it
+)
+
+// memory compares with the boot that runs.
+func (s lockState) memory(boot string) memory {
+	switch {
+	case boot == "" || s.BootID != boot:
+		return empty
+	case s.Failed:
+		return lossy
+	default:
+		return whole
+	}
 }
 
 // readLockState returns the zero value for a file that is new, or that a crash left half written.
@@ -107,24 +129,37 @@ func (l *Log) claim() error {
 	if l.claimed == state {
 		return nil
 	}
-	text, err := json.Marshal(state)
-	if err != nil {
-		return fmt.Errorf("encode lock state: %w", err)
-	}
-	if err := l.lock.Truncate(0); err != nil {
-		return l.latch("truncate", l.at.lockPath(), err)
-	}
-	if _, err := l.lock.WriteAt(append(text, '\n'), 0); err != nil {
-		if isNoSpace(err) {
-			return nil
-		}
-		return l.latch("write", l.at.lockPath(), err)
+	if op, err := l.writeLockState(state); isNoSpace(err) {
+		return nil
+	} else if err != nil {
+		return l.latch(op, l.at.lockPath(), err)
 	}
 	if err := l.lock.Sync(); err != nil {
 		return l.latch("sync", l.at.lockPath(), err)
 	}
 	l.claimed = state
 	return nil
+}
+
+// disclaim takes back what claim says, for the next start in this boot: after a failed fsync the kernel calls pages clean that it did
+// not write, so that they can be read and the next fsync succeeds without them. It does what it can on a disk that failed.
+func (l *Log) disclaim() {
+	if _, err := l.writeLockState(lockState{BootID: l.boot, Timeline: l.timeline, Failed: true}); err != nil {
+		call2(l.opt.Observer.Note, "the lock file cannot be written: reboot before the next start, which else trusts what the disk may not have", err.Error())
+	}
+}
+
+// writeLockState makes state the content of the lock file; op is what failed.
+func (l *Log) writeLockState(state lockState) (op string, err error) {
+	text, err := json.Marshal(state)
+	if err != nil {
+		return "encode", err
+	}
+	if err := l.lock.Truncate(0); err != nil {
+		return "truncate", err
+	}
+	_, err = l.lock.WriteAt(append(text, '\n'), 0)
+	return "write", err
 }
 
 // checkEmpty accepts a directory without a manifest if no server's data are in it.
