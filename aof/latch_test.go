@@ -136,6 +136,7 @@ func breakages() map[string]breakage {
 		"retained timeline":                   {match: nth(1, inRetained(fsxtest.SyncDir, "/retained")), errno: eio, act: resyncEmpty},
 		"retained links":                      {match: nth(1, inRetained(fsxtest.SyncDir, "/appendonlydir")), errno: eio, act: resyncEmpty},
 		"retained manifest":                   {match: nth(1, inRetained(fsxtest.Sync, ".manifest")), errno: eio, act: resyncEmpty},
+		"pin":                                 {match: nth(1, inRetained(fsxtest.Sync, "pinned.json")), errno: eio, act: resyncEmpty},
 		"manifest in a swap":                  {match: nth(1, on(fsxtest.Sync, manifest)), errno: eio, act: resyncEmpty},
 		"its directory in a swap":             {match: nth(3, on(fsxtest.SyncDir, aofDir)), errno: eio, act: resyncEmpty},
 		"write of stream bytes":               {match: nth(1, on(fsxtest.Write, incr1)), errno: eio, act: appendMore},
