@@ -124,6 +124,8 @@ func breakages() map[string]breakage {
 		"directory in rotation, 28":           {match: nth(1, on(fsxtest.SyncDir, aofDir)), errno: syscall.ENOSPC, options: smallFiles, act: grow},
 		"manifest in rotation":                {match: nth(1, on(fsxtest.Sync, manifest)), errno: eio, options: smallFiles, act: grow},
 		"name of manifest":                    {match: nth(1, on(fsxtest.Rename, manifest)), errno: eio, options: smallFiles, act: grow},
+		"directory of manifest":               {match: nth(2, on(fsxtest.SyncDir, aofDir)), errno: eio, options: smallFiles, act: grow},
+		"directory of manifest, 28":           {match: nth(2, on(fsxtest.SyncDir, aofDir)), errno: syscall.ENOSPC, options: smallFiles, act: grow},
 		"sync of the old in a swap":           {match: nth(1, on(fsxtest.Sync, incr1)), errno: eio, act: resyncEmpty},
 		"the same, ENOSPC":                    {match: nth(1, on(fsxtest.Sync, incr1)), errno: syscall.ENOSPC, act: resyncEmpty},
 		"sync of a snapshot":                  {match: nth(1, on(fsxtest.Sync, "snapshot.rdb")), errno: eio, act: resyncEmpty},
@@ -318,4 +320,20 @@ func TestLatchWhenFailedWriteIsNotCut(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The directory's own name is part of the chain: an fsync of it that fails is as final, and is not forgotten by the next start.
+func TestLatchBeforeTheFirstSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 0, 3), nil)
+		r.open()
+		failOps(r.fs, 1, syscall.EIO, on(fsxtest.SyncDir, rigDir))
+		requireDiskError(t, r.tryResync(r.h, rdbOf(3)), syscall.EIO)
+		require.ErrorIs(t, r.tryResync(r.h, rdbOf(3)), ErrFailed)
+		require.NoError(t, r.l.Close())
+		r.start()
+		r.feed()
+		require.NoError(t, r.l.Close())
+		r.after(fsxtest.PowerLossAll{}, r.h.end(), "after a power loss")
+	})
 }

@@ -63,13 +63,13 @@ func (l *Log) final(err error) error {
 
 // admit makes the directory and checks that the announced snapshot fits; size is -1 where it is not announced.
 func (l *Log) admit(size int64) error {
-	if err := fsx.MkdirAllDurable(l.fs, l.at.aofDir(), dirMode); err != nil {
-		return err
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return err
+	}
+	if err := fsx.MkdirAllDurable(l.fs, l.at.aofDir(), dirMode); err != nil {
+		return l.final(syncFailure("full resync", l.at.aofDir(), err))
 	}
 	if size < 0 {
 		return nil
