@@ -49,7 +49,8 @@
 //
 // Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. In the same boot (kill -9)
 // the page cache has everything that was written: the position is the last mark outside MULTI. A stock server that was booted
-// here meanwhile has appended only below it. After a power loss the position is the last boundary that a mark proves durable.
+// here meanwhile has appended only below it. After a power loss the position is the last boundary that a mark proves durable; so it
+// is after a failed fsync, of which the latch leaves word in the lock file.
 // What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
 // without an upstream, it stays, up to the last whole command outside MULTI.
 //

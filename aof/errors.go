@@ -3,6 +3,7 @@ package aof
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 )
 
@@ -89,6 +90,15 @@ func (e *SpaceError) Error() string {
 
 // Fatal says that the next try may find space.
 func (e *SpaceError) Fatal() bool { return false }
+
+// syncFailure returns err as a *DiskError if an fsync failed, of a file or of a directory, and else wrapped: what was refused
+// has changed nothing.
+func syncFailure(op, path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok && (e.Op == "sync" || e.Op == "fdatasync") && !isNoSpace(err) {
+		return &DiskError{Op: op, Path: path, Err: err}
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
 
 // isNoSpace reports whether a write failed for want of space, which others may free. A *DiskError is none: an fsync or a cut that
 // finds no space leaves a file in a state that nobody knows.

@@ -52,15 +52,15 @@ func createIncrement(fs fsx.FS, y layout, seq int64, head []byte, now time.Time)
 }
 
 func (inc *increment) begin(fs fsx.FS, temp string, head []byte) error {
-	if err := inc.write(head, nil); err != nil {
-		return fmt.Errorf("write head of increment: %w", err)
+	op, err := "write", inc.write(head, nil)
+	if err == nil {
+		op, err = "sync", inc.f.Sync()
 	}
-	err := inc.f.Sync()
 	switch {
 	case isNoSpace(err): // the file goes, and nothing is lost with it
-		return fmt.Errorf("sync head of increment: %w", err)
+		return fmt.Errorf("%s head of increment: %w", op, err)
 	case err != nil:
-		return &DiskError{Op: "sync", Path: inc.path, Err: err}
+		return &DiskError{Op: op + " head of increment", Path: inc.path, Err: err}
 	}
 	inc.synced = inc.size
 	return fs.Rename(temp, inc.path)

@@ -96,6 +96,7 @@ func (l *Log) latch(op, path string, err error) error {
 		disk = &DiskError{Op: op, Path: path, Err: err}
 	}
 	l.failed = disk
+	l.disclaim()
 	close(l.dead)
 	l.publish()
 	call(l.opt.Observer.SyncFailed, error(disk))

@@ -27,7 +27,7 @@ type Recovery struct {
 	Timeline string          // empty: a new directory
 	Position stream.Position // where the log goes on
 	Clean    bool            // the file ended with a mark
-	SameBoot bool            // no reboot since the log was last open
+	SameBoot bool            // everything that was written is there: no reboot, and no failed fsync, since the log was last open
 	Tail     int64           // bytes after Position that wait for the upstream's answer
 	Torn     int64           // bytes of it that are no whole command outside MULTI
 	Scanned  int64           // bytes read to find out

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 )
@@ -27,7 +28,7 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
 		whole: true,
 	}
-	if err := fsx.MkdirAllDurable(l.fs, opt.Dir, dirMode); err != nil {
+	if err := l.makeDir(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	l.lock, err = l.fs.Lock(l.at.lockPath())
@@ -37,10 +38,34 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	if err := l.load(ctx); err != nil {
+	// A process that was killed may have made names here and not synced them.
+	err = l.fs.SyncDir(opt.Dir)
+	if err == nil {
+		err = l.load(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, l.lock.Close())
 	}
 	return l, nil
+}
+
+// makeDir makes the log's directory durably, also where a process that was killed made it and did not sync its name: then the lock file,
+// which comes next, is not there yet.
+func (l *Log) makeDir() error {
+	if err := fsx.MkdirAllDurable(l.fs, l.opt.Dir, dirMode); err != nil {
+		return err
+	}
+	if _, err := l.fs.Stat(l.at.lockPath()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Clean(l.opt.Dir)
+	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		// Where we may not look we made nothing.
+		if err := l.fs.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 // load reads what the directory holds.
@@ -68,20 +93,55 @@ func (l *Log) load(ctx context.Context) error {
 	if l.chains, err = listRetained(l.fs, l.at); err != nil {
 		return err
 	}
-	if err := l.recover(ctx, state.Timeline, boot != "" && state.BootID == boot); err != nil {
+	mem := state.memory(boot)
+	if err := l.recover(ctx, state.Timeline, mem); err != nil {
 		return err
 	}
 	defer l.publish()
+	if err := l.syncManifest(mem); err != nil {
+		return err
+	}
 	if err := l.dropHistory(); err != nil {
 		return err
 	}
 	return l.dropUnfinished()
 }
 
+// syncManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
+// it and not synced its name. Where an fsync failed it is written anew, for the name may be lost and called clean.
+func (l *Log) syncManifest(mem memory) error {
+	if mem == lossy {
+		return l.replaceManifest(l.man)
+	}
+	return l.fs.SyncDir(l.at.aofDir())
+}
+
 // lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
 type lockState struct {
-	BootID   string `json:"boot_id"`  // the boot in which everything in the log was written, or read back after a crash and settled
-	Timeline string `json:"timeline"` // should a server that was booted here have rewritten the manifest without it
+	BootID   string `json:"boot_id"`          // the boot in which everything in the log was written, or read back after a crash and settled
+	Timeline string `json:"timeline"`         // should a server that was booted here have rewritten the manifest without it
+	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot
+}
+
+// memory says what the page cache may hold that the disk does not.
+type memory int
+
+const (
+	empty memory = iota // another boot: what can be read is on the disk
+	whole               // the same boot: everything that was written can be read
+	lossy               // the same boot, and an fsync failed: what can be read may be clean and not on the disk, so that no fsync writes it
+)
+
+// memory compares with the boot that runs.
+func (s lockState) memory(boot string) memory {
+	switch {
+	case boot == "" || s.BootID != boot:
+		return empty
+	case s.Failed:
+		return lossy
+	default:
+		return whole
+	}
 }
 
 // readLockState returns the zero value for a file that is new, or that a crash left half written.
@@ -107,24 +167,37 @@ func (l *Log) claim() error {
 	if l.claimed == state {
 		return nil
 	}
-	text, err := json.Marshal(state)
-	if err != nil {
-		return fmt.Errorf("encode lock state: %w", err)
-	}
-	if err := l.lock.Truncate(0); err != nil {
-		return l.latch("truncate", l.at.lockPath(), err)
-	}
-	if _, err := l.lock.WriteAt(append(text, '\n'), 0); err != nil {
-		if isNoSpace(err) {
-			return nil
-		}
-		return l.latch("write", l.at.lockPath(), err)
+	if op, err := l.writeLockState(state); isNoSpace(err) {
+		return nil
+	} else if err != nil {
+		return l.latch(op, l.at.lockPath(), err)
 	}
 	if err := l.lock.Sync(); err != nil {
 		return l.latch("sync", l.at.lockPath(), err)
 	}
 	l.claimed = state
 	return nil
+}
+
+// disclaim takes back what claim says, for the next start in this boot: after a failed fsync the kernel calls pages clean that it did
+// not write, so that they can be read and the next fsync succeeds without them. It does what it can on a disk that failed.
+func (l *Log) disclaim() {
+	if _, err := l.writeLockState(lockState{BootID: l.boot, Timeline: l.timeline, Failed: true}); err != nil {
+		call2(l.opt.Observer.Note, "the lock file cannot be written: reboot before the next start, which else trusts what the disk may not have", err.Error())
+	}
+}
+
+// writeLockState makes state the content of the lock file; op is what failed.
+func (l *Log) writeLockState(state lockState) (op string, err error) {
+	text, err := json.Marshal(state)
+	if err != nil {
+		return "encode", err
+	}
+	if err := l.lock.Truncate(0); err != nil {
+		return "truncate", err
+	}
+	_, err = l.lock.WriteAt(append(text, '\n'), 0)
+	return "write", err
 }
 
 // checkEmpty accepts a directory without a manifest if no server's data are in it.
@@ -157,7 +230,17 @@ func (l *Log) checkEmpty() error {
 	if foreign != "" {
 		return &NotOursError{Dir: l.opt.Dir, What: fmt.Sprintf("%s has %s and no manifest", l.opt.DirName, foreign)}
 	}
-	return nil
+	return l.removeEmpty(l.at.aofDir())
+}
+
+// removeEmpty removes a directory of ours unless something is in it. Made again it is synced again: an fsync that failed may have
+// lost its name and called it clean.
+func (l *Log) removeEmpty(dir string) error {
+	err := l.fs.Remove(dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return nil
+	}
+	return fmt.Errorf("remove empty directory: %w", err)
 }
 
 // isUnborn reports whether name is an increment of ours: a crash came before the first manifest. Its name is synced before the
@@ -186,7 +269,10 @@ func (l *Log) dropUnfinished() error {
 	}
 	chains, err := listRetained(l.fs, l.at)
 	l.chains = chains
-	return err
+	if err != nil {
+		return err
+	}
+	return l.removeEmpty(l.at.retainedDir())
 }
 
 // tidy removes our temporary names.

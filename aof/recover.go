@@ -15,7 +15,7 @@ import (
 )
 
 // recover finds the position of the chain that the manifest names. See the crash argument of the package.
-func (l *Log) recover(ctx context.Context, timeline string, sameBoot bool) error {
+func (l *Log) recover(ctx context.Context, timeline string, mem memory) error {
 	start := time.Now()
 	if err := l.checkChain(timeline); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (l *Log) recover(ctx context.Context, timeline string, sameBoot bool) error
 	if err != nil {
 		return fmt.Errorf("open increment: %w", err)
 	}
-	rec, err := l.recoverLast(ctx, f, last, sameBoot)
+	rec, err := l.recoverLast(ctx, f, last, mem)
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
@@ -36,7 +36,7 @@ func (l *Log) recover(ctx context.Context, timeline string, sameBoot bool) error
 }
 
 // recoverLast reads the last increment and takes up its position.
-func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBoot bool) (Recovery, error) {
+func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem memory) (Recovery, error) {
 	path := l.at.path(last.name)
 	info, err := f.Stat()
 	if err != nil {
@@ -46,17 +46,20 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBo
 	if err := s.run(fileReader(ctx, f)); err != nil {
 		return Recovery{}, l.notOurs(err)
 	}
-	if err := s.believable(f, info.Size(), sameBoot); err != nil {
+	if err := s.believable(f, info.Size(), mem == whole); err != nil {
 		return Recovery{}, err
 	}
 	at, keep, scanned := s.lastAt, s.boundary, info.Size()
-	if !sameBoot {
-		proven := scan{path: path, size: info.Size(), limit: s.proven}
+	if mem != whole {
+		proven := scan{path: path, size: info.Size(), limit: s.proven, first: mem == lossy}
 		if err := proven.run(fileReader(ctx, f)); err != nil {
 			return Recovery{}, err
 		}
 		at = proven.boundary
 		scanned += info.Size()
+	}
+	if mem == lossy {
+		keep = at
 	}
 	l.inc = &increment{
 		f: f, name: last.name, path: path, seq: last.seq, headLen: s.headLen, size: info.Size(),
@@ -73,7 +76,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBo
 	if info.Size() > at.file {
 		l.keep = keep.cursor
 	}
-	if !sameBoot {
+	if mem != whole {
 		l.inc.synced = at.file
 		l.acks.reset(at.offset)
 	} else {
@@ -83,7 +86,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, sameBo
 	l.hot.size.Store(info.Size())
 	return Recovery{
 		Timeline: l.timeline, Position: stream.Position{ReplID: l.replid, Offset: at.offset},
-		Clean: at.file == info.Size(), SameBoot: sameBoot,
+		Clean: at.file == info.Size(), SameBoot: mem == whole,
 		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: scanned,
 	}, nil
 }

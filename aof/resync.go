@@ -37,14 +37,14 @@ func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader)
 	defer l.mu.Unlock()
 	if err != nil {
 		l.expect(max(snap.Bytes, 2*sum.Bytes), err)
-		return 0, l.refuse(temp, err)
+		return 0, l.final(l.refuse(temp, err))
 	}
 	if err := l.usable(); err != nil {
 		return 0, errors.Join(err, l.fs.Remove(temp))
 	}
 	if err := l.swap(temp, snap.Position, sum); err != nil {
 		l.expect(sum.Bytes, err)
-		return 0, err
+		return 0, l.final(err)
 	}
 	l.need = 0
 	call(l.opt.Observer.Resynced, Resync{
@@ -53,15 +53,23 @@ func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader)
 	return sum.StreamDB, nil
 }
 
+// final latches if err is the disk's.
+func (l *Log) final(err error) error {
+	if _, failed := errors.AsType[*DiskError](err); failed {
+		return l.latch("", "", err)
+	}
+	return err
+}
+
 // admit makes the directory and checks that the announced snapshot fits; size is -1 where it is not announced.
 func (l *Log) admit(size int64) error {
-	if err := fsx.MkdirAllDurable(l.fs, l.at.aofDir(), dirMode); err != nil {
-		return err
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return err
+	}
+	if err := fsx.MkdirAllDurable(l.fs, l.at.aofDir(), dirMode); err != nil {
+		return l.final(syncFailure("full resync", l.at.aofDir(), err))
 	}
 	if size < 0 {
 		return nil
@@ -258,7 +266,7 @@ func (l *Log) commit(temp string, man, old *manifest, guard *Guard) error {
 	}
 	if l.inc != nil {
 		if err := l.retain(old, guard); err != nil {
-			return fmt.Errorf("retain the old chain: %w", err)
+			return syncFailure("retain the old chain", l.at.retainedDir(), err)
 		}
 	}
 	man.history = old.asHistory()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
@@ -171,7 +172,7 @@ func (l *Log) removeRetained(timeline string) error {
 }
 
 // removeChain removes a chain from retained/, or what there is of one. The manifest goes first, so that what a crash leaves is no
-// chain that seems whole.
+// chain that seems whole. Files beside it that are not ours stay: somebody may have booted a server there.
 func (l *Log) removeChain(timeline string) error {
 	y := l.at.retained(timeline)
 	entries, err := l.fs.ReadDir(y.aofDir())
@@ -182,11 +183,14 @@ func (l *Log) removeChain(timeline string) error {
 	for _, e := range entries {
 		names = append(names, y.path(e.Name()))
 	}
-	names = append(names, y.aofDir(), l.at.pinPath(timeline), y.dir)
+	pin := l.at.pinPath(timeline)
+	names = append(names, y.aofDir(), pin, fsx.TempName(pin), y.dir)
 	for _, name := range names {
-		if err := l.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove retained chain: %w", err)
+		err := l.fs.Remove(name)
+		if err == nil || errors.Is(err, fs.ErrNotExist) || (name == y.dir && errors.Is(err, syscall.ENOTEMPTY)) {
+			continue
 		}
+		return fmt.Errorf("remove retained chain: %w", err)
 	}
 	return nil
 }
@@ -230,6 +234,9 @@ func listRetained(fsys fsx.FS, y layout) ([]Retained, error) {
 			return nil, err
 		}
 		files, err := fsys.ReadDir(y.retained(c.Timeline).aofDir())
+		if errors.Is(err, fs.ErrNotExist) && c.Guard == nil {
+			continue // nothing of ours is left
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("list retained chain: %w", err)
 		}

@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -23,6 +24,9 @@ func (l *Log) rotate() error {
 	man := l.man.clone()
 	man.incrs = append(man.incrs, fileInfo{name: next.name, seq: next.seq, kind: 'i', startOffset: l.cut.offset, hasStart: true})
 	if err := l.replaceManifest(man); err != nil {
+		if l.failed != nil { // the manifest on disk may name it
+			return errors.Join(err, next.f.Close())
+		}
 		if cerr := next.abandon(l.fs); cerr != nil {
 			return l.latch("abandon increment", next.path, cerr)
 		}

@@ -28,6 +28,7 @@ type scan struct {
 	path  string
 	size  int64         // of the file, or of what is to be read of it
 	limit stream.Offset // boundaries past it are not taken
+	first bool          // of the boundaries at one offset the first is taken: marks behind it are not proven
 	visit func() error  // nil, or called after each whole command: begin, at, sc and tr describe it
 
 	sc resp.Scanner
@@ -141,7 +142,7 @@ func (s *scan) command(end int64) error {
 	}
 	s.at.db = s.tr.DB
 	s.commands++
-	if !s.tr.Multi && s.headLen > 0 && s.at.offset <= s.limit {
+	if !s.tr.Multi && s.headLen > 0 && s.at.offset <= s.limit && !(s.first && s.boundary.file > 0 && s.at.offset == s.boundary.offset) {
 		s.boundary = s.at
 	}
 	if s.visit != nil {
