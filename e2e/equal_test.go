@@ -21,9 +21,14 @@ func offsetOf(ctx context.Context, server *testenv.Server) (int64, error) {
 	return strconv.ParseInt(info["master_repl_offset"], 10, 64)
 }
 
-// inStep reports whether the mirror has all of the upstream's stream: on its disk, or under appendfsync no in its file.
+// inStep reports whether the mirror has all of the upstream's stream, and of no other's: on its disk, or under appendfsync no in
+// its file.
 func (m mirror) inStep(ctx context.Context, upstream *testenv.Server, fsync string) (testenv.SidecarStatus, bool) {
-	end, err := offsetOf(ctx, upstream)
+	info, err := upstream.Info(ctx, "replication")
+	if err != nil {
+		return testenv.SidecarStatus{}, false
+	}
+	end, err := strconv.ParseInt(info["master_repl_offset"], 10, 64)
 	if err != nil {
 		return testenv.SidecarStatus{}, false
 	}
@@ -32,7 +37,7 @@ func (m mirror) inStep(ctx context.Context, upstream *testenv.Server, fsync stri
 	if fsync == "no" {
 		have = status.Log.Received
 	}
-	return status, err == nil && status.Streaming() && have >= end
+	return status, err == nil && status.Streaming() && status.Log.ReplID == info["master_replid"] && have >= end
 }
 
 // requireMirrored stops the upstream's writes, waits until the mirror has everything, boots a stock server of the same version from a
@@ -42,13 +47,21 @@ func (m mirror) inStep(ctx context.Context, upstream *testenv.Server, fsync stri
 // log (protocol.md 4.8): hashes says whether hashes can be compared.
 func requireMirrored(t *testing.T, upstream *testenv.Server, m mirror, fsync string, options ...testenv.FingerprintOption) {
 	t.Helper()
+	requireMirroredAt(t, upstream, m, m.Dir(), fsync, options...)
+}
+
+// requireMirroredAt is requireMirrored for a directory that the test knows under another name than the sidecar.
+func requireMirroredAt(
+	t *testing.T, upstream *testenv.Server, m mirror, dir, fsync string, options ...testenv.FingerprintOption,
+) {
+	t.Helper()
 	release, err := testenv.Freeze(t.Context(), upstream.Client())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, release(context.WithoutCancel(t.Context()))) }()
 	testenv.Eventually(t, "the mirror to have all of the stream", func(ctx context.Context) (testenv.SidecarStatus, bool) {
 		return m.inStep(ctx, upstream, fsync)
 	})
-	booted := testenv.BootFromAOF(t, upstream.Family, m.Dir())
+	booted := testenv.BootFromAOF(t, upstream.Family, dir)
 	testenv.RequireEqual(t, upstream, booted, append(options, testenv.IgnoreUnreplicated())...)
 	require.NoError(t, booted.Close())
 }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,10 +26,17 @@ func newMirror(t *testing.T, upstream string, set ...string) mirror {
 	return newMirrorAt(t, filepath.Join(t.TempDir(), "mirror"), upstream, set...)
 }
 
-// newMirrorAt is newMirror on a given directory. Whatever the test is about, the sidecar must not have panicked or raced.
+// newMirrorAt is newMirror on a given directory.
 func newMirrorAt(t *testing.T, dir, upstream string, set ...string) mirror {
 	t.Helper()
-	sidecar, err := testenv.NewSidecar(program, dir, upstream, set...)
+	return newMirrorOf(t, program, dir, upstream, set...)
+}
+
+// newMirrorOf is newMirrorAt of something that ends up executing the program. Whatever the test is about, the sidecar must not have
+// panicked or raced.
+func newMirrorOf(t *testing.T, executable, dir, upstream string, set ...string) mirror {
+	t.Helper()
+	sidecar, err := testenv.NewSidecar(executable, dir, upstream, set...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		log := sidecar.Log()
@@ -105,7 +112,7 @@ func command(t *testing.T, name string, args ...string) result {
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Env = []string{"PATH=" + strings.Join(filepath.SplitList("/usr/local/bin:/usr/bin:/bin"), ":")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // as for the sidecar: no setting comes from the environment
 	err := cmd.Run()
 	exit := new(exec.ExitError)
 	if !errors.As(err, &exit) {
