@@ -82,7 +82,7 @@ func (l *Log) tooBig() bool {
 
 func (l *Log) appendChunk(ctx context.Context, c chunk) error {
 	if l.atBoundary() && l.tooBig() {
-		if err := l.rotate(); err != nil {
+		if err := l.rotateAfterSync(); err != nil {
 			return err
 		}
 	}

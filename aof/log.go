@@ -43,6 +43,7 @@ type Log struct {
 	failed    error
 	closed    bool
 
+	idle *sync.Cond    // on mu: the sync that Run had under way has ended
 	kick chan struct{} // wakes Run under FsyncAlways
 	dead chan struct{} // closed with failed
 
@@ -129,6 +130,7 @@ func (l *Log) Resume() (stream.Position, int, error) {
 func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.awaitSync()
 	if err := l.usable(); err != nil {
 		return err
 	}
@@ -212,7 +214,7 @@ func (l *Log) Close() error {
 		if l.failed == nil && l.keep.file == 0 {
 			errs = append(errs, l.lastSeal())
 		}
-		errs = append(errs, l.inc.retire())
+		errs = append(errs, l.inc.f.Close())
 	}
 	l.closed = true
 	errs = append(errs, l.lock.Close())

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -28,6 +29,7 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
 		whole: true,
 	}
+	l.idle = sync.NewCond(&l.mu)
 	if err := l.makeDir(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}

@@ -39,6 +39,7 @@ func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader)
 		l.expect(max(snap.Bytes, 2*sum.Bytes), err)
 		return 0, l.final(l.refuse(temp, err))
 	}
+	l.awaitSync()
 	if err := l.usable(); err != nil {
 		return 0, errors.Join(err, l.fs.Remove(temp))
 	}
@@ -191,7 +192,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	l.acks.reset(pos.Offset)
 	l.enter(next, pos.Offset, sum.StreamDB)
 	if oldInc != nil {
-		if err := oldInc.retire(); err != nil {
+		if err := oldInc.f.Close(); err != nil {
 			return l.latch("close", oldInc.path, err)
 		}
 	}

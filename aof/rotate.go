@@ -8,8 +8,8 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// rotate closes the open increment at the head, which must be a boundary, and opens its successor. For want of space it
-// changes nothing, and is tried again later.
+// rotate closes the open increment at the head, which must be a boundary, and opens its successor. No sync may be under way. For
+// want of space it changes nothing, and is tried again later.
 func (l *Log) rotate() error {
 	if err := l.seal(); err != nil {
 		return l.rotateFailed(fmt.Errorf("rotate: %w", err))
@@ -35,11 +35,23 @@ func (l *Log) rotate() error {
 	old := l.inc
 	l.closedBytes += old.size
 	l.enter(next, l.cut.offset, l.cut.db)
-	if err := old.retire(); err != nil {
+	if err := old.f.Close(); err != nil {
 		return l.latch("close", old.path, err)
 	}
 	call2(l.opt.Observer.Rotated, next.name, stream.Position{ReplID: l.replid, Offset: l.cut.offset})
 	return nil
+}
+
+// rotateAfterSync rotates, once no sync is under way, unless Run did meanwhile.
+func (l *Log) rotateAfterSync() error {
+	l.awaitSync()
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if !l.tooBig() {
+		return nil
+	}
+	return l.rotate()
 }
 
 // rotateFailed waits for space, or latches.
