@@ -46,17 +46,16 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if err := s.run(fileReader(ctx, f)); err != nil {
 		return Recovery{}, l.notOurs(err)
 	}
-	if err := s.believable(f, info.Size(), mem == whole); err != nil {
+	// Only under "no" is there reason to believe more than what marks prove, which are few there; else they are a second apart.
+	trust := mem == whole && l.opt.Fsync == FsyncNo
+	if err := s.believable(f, info.Size(), trust); err != nil {
 		return Recovery{}, err
 	}
-	at, keep, scanned := s.lastAt, s.boundary, info.Size()
-	if mem != whole {
-		proven := scan{path: path, size: info.Size(), limit: s.proven, first: mem == lossy}
-		if err := proven.run(fileReader(ctx, f)); err != nil {
+	at, keep := s.lastAt, s.boundary
+	if !trust {
+		if at, err = s.provenPlace(f); err != nil {
 			return Recovery{}, err
 		}
-		at = proven.boundary
-		scanned += info.Size()
 	}
 	if mem == lossy {
 		keep = at
@@ -76,18 +75,16 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if info.Size() > at.file {
 		l.keep = keep.cursor
 	}
-	if mem != whole {
+	if !trust {
 		l.inc.synced = at.file
-		l.acks.reset(at.offset)
-	} else {
-		l.acks.reset(min(s.proven, at.offset))
 	}
+	l.acks.reset(min(s.proven, at.offset))
 	l.received.Store(int64(at.offset))
 	l.hot.size.Store(info.Size())
 	return Recovery{
 		Timeline: l.timeline, Position: stream.Position{ReplID: l.replid, Offset: at.offset},
 		Clean: at.file == info.Size(), SameBoot: mem == whole,
-		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: scanned,
+		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: info.Size(),
 	}, nil
 }
 
