@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -118,12 +119,15 @@ func (l *Log) checkChain(timeline string) error {
 		return missing(l.at.path(l.man.base.name), err)
 	}
 	l.baseBytes = base.Size()
-	var end stream.Position
+	var begin, end stream.Position
 	for i := range l.man.incrs {
 		info := &l.man.incrs[i]
 		head, tail, size, err := l.ends(*info)
 		if err != nil {
 			return l.notOurs(err)
+		}
+		if i == 0 {
+			begin = head.pos
 		}
 		if i > 0 && head.pos != end {
 			return &CorruptError{Path: l.at.path(info.name), What: fmt.Sprintf(
@@ -139,11 +143,11 @@ func (l *Log) checkChain(timeline string) error {
 		}
 	}
 	l.timeline = l.man.base.timeline
-	if l.timeline == "" {
+	if l.timeline == "" { // Redis 8 was booted here; see lockState
 		l.timeline = timeline
-	}
-	if l.timeline == "" {
-		return &NotOursError{Dir: l.opt.Dir, What: "its manifest names no timeline"}
+		if l.timeline == "" || slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline }) {
+			l.timeline = l.nextTimeline(begin.ReplID)
+		}
 	}
 	l.man.base.timeline = l.timeline
 	return nil

@@ -187,7 +187,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 		return errors.Join(err, l.undo(next, temp, l.at.path(base.name)))
 	}
 	oldInc, oldTimeline := l.inc, l.timeline
-	l.timeline, l.replid, l.keysWas = timeline, pos.ReplID, -1
+	l.timeline, l.replid = timeline, pos.ReplID
 	l.baseBytes, l.closedBytes = sum.Bytes, 0
 	l.acks.reset(pos.Offset)
 	l.enter(next, pos.Offset, sum.StreamDB)
@@ -202,10 +202,21 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	if err := l.claim(); err != nil {
 		return err
 	}
-	if err := l.dropHistory(); err != nil {
-		return err
+	return l.tidyAfter(oldTimeline)
+}
+
+// tidyAfter removes what a full resync has left over. The new chain is in place: only a disk that failed is an error here, all else is tried
+// again at the next start or resync.
+func (l *Log) tidyAfter(oldTimeline string) error {
+	err := l.dropHistory()
+	if err == nil {
+		err = l.dropRetained(oldTimeline)
 	}
-	return l.dropRetained(oldTimeline)
+	if err == nil || l.failed != nil {
+		return l.failed
+	}
+	call2(l.opt.Observer.Note, "what the full resync replaced could not be removed", err.Error())
+	return nil
 }
 
 // chainEnd is the last boundary outside MULTI in the chain; while a tail waits for the upstream's answer, the tail's.

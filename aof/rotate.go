@@ -3,6 +3,7 @@ package aof
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
@@ -34,6 +35,7 @@ func (l *Log) rotate() error {
 	}
 	old := l.inc
 	l.closedBytes += old.size
+	l.rotateNot = time.Time{}
 	l.enter(next, l.cut.offset, l.cut.db)
 	if err := old.f.Close(); err != nil {
 		return l.latch("close", old.path, err)
@@ -59,8 +61,10 @@ func (l *Log) rotateFailed(err error) error {
 	if !isNoSpace(err) {
 		return l.latch("rotate", l.inc.path, err)
 	}
+	if l.rotateNot.IsZero() {
+		call2(l.opt.Observer.Note, "no space to open a new increment, the old one goes on", err.Error())
+	}
 	l.rotateNot = l.opt.Now().Add(spaceRetry)
-	call2(l.opt.Observer.Note, "no space to open a new increment, the old one goes on", err.Error())
 	return nil
 }
 
@@ -78,6 +82,7 @@ func (l *Log) enter(inc *increment, at stream.Offset, db int) {
 	l.head = cursor{file: inc.size, data: inc.size, offset: at, linear: at, db: db}
 	l.cut = l.head
 	l.whole, l.multi, l.wantMark, l.keep, l.second = true, false, false, cursor{}, 0
+	l.markedAt = l.opt.Now()
 	l.marked = markState{file: inc.size, data: inc.size, offset: at, durable: at, unixMilli: l.clock}
 	l.hot.size.Store(inc.size)
 	l.received.Store(int64(at))

@@ -66,7 +66,14 @@ func (l *Log) onTick() error {
 		return nil
 	}
 	l.publish()
-	if l.atBoundary() && l.cut.data > l.inc.headLen && l.opt.Now().Sub(l.inc.opened) >= l.opt.IncrementAge {
+	if err := l.checkSize(); err != nil {
+		return err
+	}
+	now := l.opt.Now()
+	if now.Before(l.inc.opened) {
+		l.inc.opened = now // the clock was set back
+	}
+	if l.atBoundary() && l.cut.data > l.inc.headLen && now.Sub(l.inc.opened) >= l.opt.IncrementAge {
 		return l.rotate()
 	}
 	if l.markDue() {
@@ -82,7 +89,7 @@ func (l *Log) markDue() bool {
 	}
 	return l.cut.data > l.marked.data ||
 		l.cut.offset-l.marked.offset >= idleMarkBytes ||
-		l.opt.Now().UnixMilli()-l.marked.unixMilli >= idleMarkAfter.Milliseconds()
+		l.opt.Now().Sub(l.markedAt).Abs() >= idleMarkAfter
 }
 
 // markNow writes a mark, or asks Append for one at the next boundary. A full disk can wait.
