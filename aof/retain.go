@@ -45,7 +45,7 @@ func (l *Log) judgeLoss(sum rdb.Summary, by string) *Guard {
 	was := l.keysWas
 	if was < 0 {
 		was = l.man.base.keys
-		if l.closedBytes > 0 || l.cut.data > l.inc.headLen {
+		if !l.man.base.hasKeys || l.closedBytes > 0 || l.chainEnd().data > l.inc.headLen {
 			was = max(was, 1)
 		}
 	}
