@@ -202,10 +202,20 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	if err := l.claim(); err != nil {
 		return err
 	}
-	if err := l.dropHistory(); err != nil {
-		return err
+	return l.dropOld(oldTimeline)
+}
+
+// dropOld removes what a full resync replaced, but for the chain keep. What cannot be removed now is no reason to undo it: the next
+// start or the next resync tries again.
+func (l *Log) dropOld(keep string) error {
+	err := errors.Join(l.dropHistory(), l.dropRetained(keep))
+	if l.failed != nil {
+		return l.failed
 	}
-	return l.dropRetained(oldTimeline)
+	if err != nil {
+		call2(l.opt.Observer.Note, "what the full resync replaced cannot be removed", err.Error())
+	}
+	return nil
 }
 
 // chainEnd is the last boundary outside MULTI in the chain; while a tail waits for the upstream's answer, the tail's.

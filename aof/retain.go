@@ -149,17 +149,15 @@ func (l *Log) dropRetained(keep string) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, c := range chains {
-		if c.Guard != nil || c.Timeline == keep {
-			continue
-		}
-		if err := l.removeRetained(c.Timeline); err != nil {
-			return err
+		if c.Guard == nil && c.Timeline != keep {
+			errs = append(errs, l.removeRetained(c.Timeline))
 		}
 	}
 	l.chains, err = listRetained(l.fs, l.at)
 	l.publish()
-	return err
+	return errors.Join(append(errs, err)...)
 }
 
 // removeRetained gives up one chain.
@@ -199,6 +197,9 @@ func (l *Log) removeChain(timeline string) error {
 func (l *Log) Unpin(timeline string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
 	if !slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline && c.Guard != nil }) {
 		return fmt.Errorf("unpin timeline %q: %w", timeline, fs.ErrNotExist)
 	}
