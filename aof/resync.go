@@ -202,20 +202,19 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	if err := l.claim(); err != nil {
 		return err
 	}
-	return l.tidyAfter(oldTimeline)
+	return l.dropOld(oldTimeline)
 }
 
-// tidyAfter removes what a full resync has left over. The new chain is in place: only a disk that failed is an error here, all else is tried
-// again at the next start or resync.
-func (l *Log) tidyAfter(oldTimeline string) error {
-	err := l.dropHistory()
-	if err == nil {
-		err = l.dropRetained(oldTimeline)
-	}
-	if err == nil || l.failed != nil {
+// dropOld removes what a full resync replaced, but for the chain keep. What cannot be removed now is no reason to undo it: the next
+// start or the next resync tries again.
+func (l *Log) dropOld(keep string) error {
+	err := errors.Join(l.dropHistory(), l.dropRetained(keep))
+	if l.failed != nil {
 		return l.failed
 	}
-	call2(l.opt.Observer.Note, "what the full resync replaced could not be removed", err.Error())
+	if err != nil {
+		call2(l.opt.Observer.Note, "what the full resync replaced cannot be removed", err.Error())
+	}
 	return nil
 }
 

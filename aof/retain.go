@@ -55,14 +55,14 @@ func (l *Log) judgeLoss(sum rdb.Summary, by string) *Guard {
 	if counted {
 		g.KeysWas = seen.keys
 	}
-	grown := l.closedBytes > 0 || l.cut.data > l.inc.headLen
 	lost := g.KeysWas > 0 && sum.Keys*guardLoss < g.KeysWas
+	grown := l.closedBytes > 0 || l.chainEnd().data > l.inc.headLen
 	switch {
 	case sum.Unwalked != nil:
 		g.KeysNow = -1
 		lost = sum.Bytes*guardLoss < l.baseBytes
-	case !counted && (grown || g.KeysWas < 0):
-		lost = lost || sum.Bytes*guardLoss < l.baseBytes+l.closedBytes+l.inc.size
+	case !counted && (grown || !l.man.base.hasKeys):
+		lost = lost || sum.Keys == 0 || sum.Bytes*guardLoss < l.baseBytes+l.closedBytes+l.inc.size
 	}
 	if !lost {
 		return nil
@@ -187,17 +187,15 @@ func (l *Log) dropRetained(keep string) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, c := range chains {
-		if c.Guard != nil || c.Timeline == keep || timelineNumber(c.Timeline) == 0 {
-			continue
-		}
-		if err := l.removeRetained(c.Timeline); err != nil {
-			return err
+		if c.Guard == nil && c.Timeline != keep && timelineNumber(c.Timeline) > 0 {
+			errs = append(errs, l.removeRetained(c.Timeline))
 		}
 	}
 	l.chains, err = listRetained(l.fs, l.at)
 	l.publish()
-	return err
+	return errors.Join(append(errs, err)...)
 }
 
 // removeRetained gives up one chain.
@@ -237,6 +235,9 @@ func (l *Log) removeChain(timeline string) error {
 func (l *Log) Unpin(timeline string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
 	if !slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline && c.Guard != nil }) {
 		return fmt.Errorf("unpin timeline %q: %w", timeline, fs.ErrNotExist)
 	}

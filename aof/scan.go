@@ -146,7 +146,7 @@ func (s *scan) command(end int64) error {
 	}
 	s.at.db = s.tr.DB
 	s.commands++
-	if !s.tr.Multi && s.headLen > 0 && s.at.offset <= s.limit && !(s.first && s.boundary.file > 0 && s.at.offset == s.boundary.offset) {
+	if s.takes() {
 		s.boundary = s.at
 	}
 	if s.visit != nil {
@@ -156,6 +156,18 @@ func (s *scan) command(end int64) error {
 	}
 	s.begin = end
 	return nil
+}
+
+// takes reports whether this is a boundary to take.
+func (s *scan) takes() bool {
+	switch {
+	case s.tr.Multi, s.headLen == 0, s.at.offset > s.limit:
+		return false
+	case s.first && s.boundary.file > 0:
+		return s.at.offset > s.boundary.offset
+	default:
+		return true
+	}
 }
 
 // begins takes one of the two commands that an increment begins with.
