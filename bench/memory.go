@@ -31,7 +31,7 @@ func (b *bench) remembers(ctx context.Context, size int64, recordings ...*record
 		return m, err
 	}
 	for _, rec := range recordings {
-		if _, _, err := s.link.deliver(alive, rec.data, false, true); err != nil {
+		if _, _, err := s.link.deliver(alive, rec, false, true); err != nil {
 			return m, err
 		}
 	}
