@@ -123,10 +123,10 @@ func (r *report) writeRatios(out *printer) {
 }
 
 func (r *report) writeMemory(out *printer) {
-	t := out.table("snapshot MiB", "keys", "seconds", "MB/s", "peak MiB", "peak MiB after streams", "wanted")
+	t := out.table("snapshot MiB", "keys", "seconds", "MB/s", "CPU s", "peak MiB", "peak MiB after streams", "wanted")
 	for _, m := range r.memory {
 		t.row(fmt.Sprintf("%.0f", float64(m.snapshotBytes)/mebibyte), fmt.Sprint(m.keys), fmt.Sprintf("%.2f", m.took.Seconds()),
-			fmt.Sprintf("%.0f", float64(m.snapshotBytes)/megabyte/m.took.Seconds()),
+			fmt.Sprintf("%.0f", float64(m.snapshotBytes)/megabyte/m.took.Seconds()), fmt.Sprintf("%.2f", m.cpu.Seconds()),
 			fmt.Sprintf("%.0f", float64(m.peakSnapshot)/mebibyte), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte), fmt.Sprintf("<= %d", wantMemory/mebibyte))
 	}
 	t.end()

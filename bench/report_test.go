@@ -33,7 +33,7 @@ func TestReport(t *testing.T) {
 			kernel: "Linux 6", fileSystem: "ext4", sidecar: "aofsidecar 1", replica: "Redis server 8",
 		},
 		series: []series{{recording: "mixed", policy: policyEverySec, judged: true, rounds: []round{sample(1), sample(3), sample(2)}}},
-		memory: []memory{{snapshotBytes: 1 << 30, keys: 5, took: 2 * time.Second, peakSnapshot: 30 << 20, peak: 31 << 20}},
+		memory: []memory{{snapshotBytes: 1 << 30, keys: 5, took: 2 * time.Second, cpu: time.Second, peakSnapshot: 30 << 20, peak: 31 << 20}},
 		restarts: []restartSeries{{name: "after kill -9", runs: []restart{
 			{increment: 1 << 30, asked: time.Second, streaming: 1100 * time.Millisecond, resent: 1 << 20},
 		}}},
@@ -58,9 +58,9 @@ Redis server 8
 | mixed  | everysec    | CPU a byte / real replica's | 0.033 | <= 0.1 |
 | mixed  | everysec    | peak MiB                    | 40    | <= 64  |
 
-| snapshot MiB | keys | seconds | MB/s | peak MiB | peak MiB after streams | wanted |
-| ------------ | ---- | ------- | ---- | -------- | ---------------------- | ------ |
-| 1024         | 5    | 2.00    | 537  | 30       | 31                     | <= 64  |
+| snapshot MiB | keys | seconds | MB/s | CPU s | peak MiB | peak MiB after streams | wanted |
+| ------------ | ---- | ------- | ---- | ----- | -------- | ---------------------- | ------ |
+| 1024         | 5    | 2.00    | 537  | 1.00  | 30       | 31                     | <= 64  |
 
 | restart       | increment MiB | times | seconds to PSYNC | to the first ACK | sent again MiB | wanted |
 | -------       | ------------- | ----- | ---------------- | ---------------- | -------------- | ------ |
