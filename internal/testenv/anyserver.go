@@ -13,7 +13,7 @@ import (
 var oldest = Version{Major: 7} //nolint:gochecknoglobals // a constant that Go cannot spell
 
 // versionLine is how a server introduces itself: "Redis server v=7.0.15 sha=...", "Valkey server v=8.1.1 ...".
-var versionLine = regexp.MustCompile(`^(Redis|Valkey) server v=([0-9.]+)`) //nolint:gochecknoglobals // as above
+var versionLine = regexp.MustCompile(`^(Redis|Valkey) server v=([0-9.]+)`)
 
 // AnyServer returns a server for those who need one and do not care which: what is installed on this machine, if it is new enough, else
 // one of the five that were fetched, the newest that is there. It reports false when there is none; scripts/servers.sh then fetches
