@@ -17,8 +17,11 @@ import (
 )
 
 const runHelp = `Connect to the upstream as a replica, take its snapshot and its stream, and keep aof.dir such that a stock server
-boots from it at any moment. It goes on until SIGTERM or SIGINT: then the stream is read for shutdown-linger more, the
-log is synced, and the exit code is 0. A second signal cuts that short.`
+boots from it at any moment. It goes on until SIGTERM or SIGINT: then the stream is read until the upstream closes it, at most
+for shutdown-linger, the log is synced, and the exit code is 0.
+
+A second signal cuts what is under way: the reading, after which the log is synced as ever, or else the sync, and then the exit code is 1
+and the next start goes back to the last mark, as after a crash. Signals within a second of each other count as one.`
 
 // errShutdownTimeout says that the process ends although not everything has stopped.
 var errShutdownTimeout = errors.New("shutdown took longer than shutdown-timeout: the next start goes back to the last mark")
@@ -52,8 +55,14 @@ func newRunCommand(flags *flagLayer) *cobra.Command {
 
 // runMirror opens and runs a mirror until a signal comes or it fails.
 func runMirror(ctx context.Context, config Config, logger *zap.Logger, signals <-chan os.Signal) error {
+	first, further, unwatch := watchSignals(ctx, signals)
+	defer unwatch()
 	limitMemory(logger)
-	m, err := openMirror(ctx, config, logger)
+	m, err := openMirror(first, config, logger)
+	if told, ok := errors.AsType[signalled](context.Cause(first)); ok && errors.Is(err, context.Canceled) {
+		logger.Info("told to stop while opening: nothing has changed", zap.Stringer("signal", told))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -66,17 +75,18 @@ func runMirror(ctx context.Context, config Config, logger *zap.Logger, signals <
 	select {
 	case err := <-ended:
 		return err
-	case sig := <-signals:
-		logger.Info("shutting down", zap.Stringer("signal", sig))
+	case <-first.Done():
+		logger.Info("shutting down", zap.NamedError("cause", context.Cause(first)))
 	}
-	if err := m.shutDown(ended, signals, stopIntake); err != nil {
+	if err := m.shutDown(ended, further, stopIntake); err != nil {
 		return err
 	}
 	logger.Info("mirror ended")
 	return nil
 }
 
-// shutDown lets the upstream finish for shutdown-linger or until the next signal, then stops the intake and waits for the rest.
+// shutDown lets the upstream finish for shutdown-linger, then stops the intake and waits for the last fsync. A signal cuts whichever
+// of the two is under way.
 func (m *mirror) shutDown(ended <-chan error, signals <-chan os.Signal, stopIntake context.CancelFunc) error {
 	m.monitor.stopping.Store(true)
 	m.client.Drain()

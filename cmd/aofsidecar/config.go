@@ -12,7 +12,7 @@ type Config struct {
 	Control  ControlConfig  `yaml:"control"`
 	Logging  LoggingConfig  `yaml:"logging"`
 
-	// ShutdownLinger is how long to go on reading after SIGTERM while the upstream still sends. Default 0s: stop at once.
+	// ShutdownLinger is how long to go on reading after SIGTERM unless the upstream closes before. Default 0s: stop at once.
 	ShutdownLinger Duration `yaml:"shutdown-linger"`
 	// ShutdownTimeout bounds the rest of a shutdown. Default 30s, at least 1s.
 	ShutdownTimeout Duration `yaml:"shutdown-timeout"`

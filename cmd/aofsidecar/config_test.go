@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/aofsidecar/aofsidecar/aof"
 )
 
 func TestDefaultConfigIsValid(t *testing.T) {
@@ -70,6 +72,11 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"no port", func(c *Config) { c.Upstream.Addr = "redis" }, "upstream.addr", "not host:port"},
 		{"no host", func(c *Config) { c.Upstream.Addr = ":6379" }, "upstream.addr", "names no host"},
 		{"port too big", func(c *Config) { c.Upstream.Addr = "h:65536" }, "upstream.addr", "1 to 65535"},
+		{"user and password", func(c *Config) { c.Upstream.Addr = "user:s3cret@h:6379" }, "upstream.addr", "upstream.password-file"},
+		{"url with a password", func(c *Config) { c.Upstream.Addr = "redis://user:s3cret@h:6379" }, "upstream.addr", "upstream.password-file"},
+		{"socket url with a password", func(c *Config) { c.Upstream.Addr = "unix://u:s3cret@/run/s" }, "upstream.addr", "upstream.password-file"},
+		{"url with a query", func(c *Config) { c.Upstream.Addr = "redis://h:6379?password=s3cret" }, "upstream.addr", "is a URL"},
+		{"password for http", func(c *Config) { c.HTTP.Addr = "u:s3cret@:9379" }, "http.addr", "@"},
 		{"url", func(c *Config) { c.Upstream.Addr = "redis://h:6379" }, "upstream.addr", "is a URL"},
 		{"long socket", func(c *Config) { c.Upstream.Addr = "/" + strings.Repeat("s", 107) }, "upstream.addr", "at most 107"},
 		{"two passwords", func(c *Config) { c.Upstream.Password.word, c.Upstream.PasswordFile = "a", "b" }, "upstream.password-file", "excludes"},
@@ -88,9 +95,12 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"no dir", func(c *Config) { c.AOF.Dir = "" }, "aof.dir", "empty"},
 		{"path for a name", func(c *Config) { c.AOF.AppendDirName = "a/b" }, "aof.appenddirname", "is a path"},
 		{"our own folder", func(c *Config) { c.AOF.AppendDirName = "retained" }, "aof.appenddirname", "own folder"},
-		{"dot", func(c *Config) { c.AOF.AppendFileName = ".." }, "aof.appendfilename", "is a path"},
+		{"dots", func(c *Config) { c.AOF.AppendFileName = ".." }, "aof.appendfilename", "begins with a dot"},
+		{"dot file", func(c *Config) { c.AOF.AppendFileName = ".aof" }, "aof.appendfilename", "begins with a dot"},
+		{"dot folder", func(c *Config) { c.AOF.AppendDirName = ".d" }, "aof.appenddirname", "begins with a dot"},
 		{"spaces", func(c *Config) { c.AOF.AppendFileName = "a b" }, "aof.appendfilename", "quote"},
-		{"long name", func(c *Config) { c.AOF.AppendFileName = strings.Repeat("a", 201) }, "aof.appendfilename", "longer"},
+		{"long name", func(c *Config) { c.AOF.AppendFileName = strings.Repeat("a", 129) }, "aof.appendfilename", "longer"},
+		{"long folder", func(c *Config) { c.AOF.AppendDirName = strings.Repeat("a", 129) }, "aof.appenddirname", "longer"},
 		{"small increments", func(c *Config) { c.AOF.IncrementSize = 1 }, "aof.increment-size", "64kb"},
 		{"young increments", func(c *Config) { c.AOF.IncrementAge = 1 }, "aof.increment-age", "1s"},
 		{"http port", func(c *Config) { c.HTTP.Addr = "localhost" }, "http.addr", "not host:port"},
@@ -106,8 +116,20 @@ func TestValidateNamesTheKey(t *testing.T) {
 			require.Len(t, errs, 1)
 			require.Equal(t, c.key, errs[0].Key)
 			require.ErrorContains(t, errs[0], c.says)
+			require.NotContains(t, errs[0].Error(), "s3cret")
 		})
 	}
+}
+
+// TestNamesThatTheLogTakes holds the rule for names equal to that of package aof: what config accepts, run opens.
+func TestNamesThatTheLogTakes(t *testing.T) {
+	config := DefaultConfig()
+	config.AOF.Dir = t.TempDir()
+	config.AOF.AppendDirName, config.AOF.AppendFileName = strings.Repeat("d", 128), strings.Repeat("f", 128)
+	require.Empty(t, config.Validate())
+	log, err := aof.Open(t.Context(), logOptions(config.AOF, aof.Observer{}))
+	require.NoError(t, err)
+	require.NoError(t, log.Close())
 }
 
 func TestEndpoint(t *testing.T) {

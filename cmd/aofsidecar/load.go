@@ -178,7 +178,7 @@ func (l *loader) flags(flags flagLayer) {
 		key, text, ok := strings.Cut(pair, "=")
 		switch {
 		case !ok:
-			l.errs = append(l.errs, &KeyError{Key: pair, Where: "--set", Err: errors.New("want section.key=value")})
+			l.errs = append(l.errs, &KeyError{Key: leadingKey(pair), Where: "--set", Err: errors.New("want section.key=value")})
 		case !slices.Contains(l.keys(), key):
 			l.errs = append(l.errs, &KeyError{Key: key, Where: "--set", Err: unknownKey(key, l.keys())})
 		default:
@@ -186,6 +186,11 @@ func (l *loader) flags(flags flagLayer) {
 			l.origins[key] = "--set"
 		}
 	}
+}
+
+// leadingKey returns what looks like a key at the beginning of a word. The rest may be a password and is not repeated.
+func leadingKey(word string) string {
+	return word[:len(word)-len(strings.TrimLeft(word, "abcdefghijklmnopqrstuvwxyz.-"))]
 }
 
 // finish parses every value, checks the whole, and reports everything that is wrong in the order of the keys.

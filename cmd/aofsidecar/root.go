@@ -60,7 +60,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "aofsidecar " + strings.Join(near, ", or aofsidecar ")
 	}
-	return &UsageError{Err: fmt.Errorf("unknown command %q", args[0]), Hint: hint}
+	return &UsageError{Err: fmt.Errorf("unknown command%s", repeated(args[0])), Hint: hint}
 }
 
 // noArgs refuses positional arguments.
@@ -68,7 +68,15 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &UsageError{Err: fmt.Errorf("unexpected argument %q", args[0]), Hint: cmd.CommandPath() + " --help"}
+	return &UsageError{Err: fmt.Errorf("unexpected argument%s", repeated(args[0])), Hint: cmd.CommandPath() + " --help"}
+}
+
+// repeated quotes a word for an error, unless it looks like an address with a password.
+func repeated(word string) string {
+	if strings.Contains(word, "@") {
+		return ""
+	}
+	return fmt.Sprintf(" %q", word)
 }
 
 // printJSON writes v as the one JSON value of a command's output.

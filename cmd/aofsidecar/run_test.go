@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -215,8 +216,29 @@ func TestASecondSignalCutsTheLingering(t *testing.T) {
 	mirror := startMirror(t, config)
 	mirror.await(t, "mirror to be ready", isReady)
 	mirror.signals <- syscall.SIGTERM
+	mirror.await(t, "mirror to drain", func(s Status) bool { return s.NotReady == "shutting down" })
+	<-time.After(signalGap)
 	mirror.signals <- syscall.SIGTERM
 	require.NoError(t, <-mirror.ended)
+}
+
+// TestTwoSignalsAtOnceAreACleanStop holds that timeout(1) and the like, which send SIGTERM twice, leave a last mark and exit code 0.
+func TestTwoSignalsAtOnceAreACleanStop(t *testing.T) {
+	server := testenv.StartServer(t, testenv.Pick(t, "redis-7.0"))
+	config := mirrorConfig(t, server)
+	mirror := startMirror(t, config)
+	mirror.await(t, "mirror to be ready", isReady)
+	require.NoError(t, server.Client().Set(t.Context(), "a", strings.Repeat("x", 1<<20), 0).Err())
+	written := upstreamOffset(t, server)
+	mirror.await(t, "write to be received", func(s Status) bool { return s.Log.Received >= written })
+	for range 3 {
+		mirror.signals <- syscall.SIGTERM
+	}
+	require.NoError(t, <-mirror.ended)
+	report, err := aof.Verify(t.Context(), aof.Options{Dir: config.AOF.Dir})
+	require.NoError(t, err)
+	require.Zero(t, report.Torn)
+	require.GreaterOrEqual(t, int64(report.Position.Offset), written)
 }
 
 func TestShutdownIsBounded(t *testing.T) {

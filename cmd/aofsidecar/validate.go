@@ -105,25 +105,37 @@ func (a *AOFConfig) validate(v *validator) {
 	v.require(a.IncrementAge >= Duration(time.Second), "aof.increment-age", "must be at least 1s")
 }
 
-// checkFileName wants a name that manifest, loader and file system take as it is, without quoting.
+// maxFileName bounds a name in bytes, as package aof does: a line of the manifest has to hold it.
+const maxFileName = 128
+
+// checkFileName wants a name that package aof takes, and that manifest, loader and file system take as it is, without quoting.
 func checkFileName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("must not be empty")
-	case name == "." || name == ".." || strings.ContainsRune(name, '/'):
+	case name != filepath.Base(name):
 		return fmt.Errorf("%q is a path: a plain name is wanted", name)
-	case len(name) > 200:
-		return errors.New("must not be longer than 200 bytes")
+	case strings.HasPrefix(name, "."):
+		return fmt.Errorf("%q begins with a dot: such names are the sidecar's own", name)
+	case len(name) > maxFileName:
+		return fmt.Errorf("must not be longer than %d bytes", maxFileName)
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\'' || r == '\\' }):
 		return fmt.Errorf("%q has spaces, quotes or other characters that servers quote", name)
 	}
 	return nil
 }
 
-// checkHostPort wants host:port; an empty host is every address, which only a listener can use.
+// checkHostPort wants host:port; an empty host is every address, which only a listener can use. What may hold a password,
+// a URL or anything before an @, is not repeated in the error.
 func checkHostPort(addr string, listen bool) error {
+	if strings.Contains(addr, "@") && listen {
+		return errors.New("has an @: write host:port")
+	}
+	if strings.Contains(addr, "@") {
+		return errors.New("has an @: write host:port; user and password belong in upstream.username and upstream.password-file")
+	}
 	if strings.Contains(addr, "://") {
-		return fmt.Errorf("%q is a URL: write host:port", addr)
+		return errors.New("is a URL: write host:port")
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

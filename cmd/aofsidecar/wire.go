@@ -47,7 +47,7 @@ func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirr
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	events := observe.NewEvents(m.registry, observe.Build{Version: buildVersion().Version, GoVersion: runtime.Version()})
 	if m.log, err = aof.Open(ctx, logOptions(config.AOF, observe.AOF(events, logger))); err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
+		return nil, err // says "open log" itself
 	}
 	access := upstreamAccess{config.Upstream}
 	options := replicaOptions(config.Upstream, access, observe.Replica(events, logger))

@@ -13,11 +13,13 @@ import (
 type aofEvents struct {
 	events *Events
 	log    *zap.Logger
+	slow   *slowness
 }
 
 // AOF returns an observer that counts and logs. A nil log is silent.
 func AOF(events *Events, log *zap.Logger) aof.Observer {
-	o := aofEvents{events: events, log: named(log, "aof")}
+	log = named(log, "aof")
+	o := aofEvents{events: events, log: log, slow: &slowness{log: log}}
 	return aof.Observer{
 		Recovered:    o.recovered,
 		Synced:       o.synced,
@@ -45,9 +47,7 @@ func (o aofEvents) recovered(r aof.Recovery) {
 
 func (o aofEvents) synced(d time.Duration) {
 	o.events.fsyncSeconds.Observe(d.Seconds())
-	if d >= slowFsync {
-		o.log.Warn("fsync is slow", took(d))
-	}
+	o.slow.synced(d)
 }
 
 func (o aofEvents) diskFull(err error) {

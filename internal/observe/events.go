@@ -1,17 +1,12 @@
 package observe
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // namespace begins every metric's name.
 const namespace = "aofsidecar"
-
-// slowFsync is how long an fsync takes before it is worth a line: everysec then loses more than its name says.
-const slowFsync = time.Second
 
 // Events are the metrics that count what happens; see [NewCollector] for those that show what is.
 type Events struct {

@@ -28,6 +28,7 @@ const (
 	keyServer   = "server"
 	keyTimeline = "timeline"
 	keyTook     = "took"
+	keyWorst    = "worst"
 )
 
 func position(p stream.Position) zap.Field { return zap.Stringer(keyPosition, p) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -208,6 +209,36 @@ func TestAOFEvents(t *testing.T) {
 	o.Note("odd", "detail")
 	require.Equal(t, 10, logs.Len())
 	require.Equal(t, "aof", logs.All()[0].LoggerName)
+}
+
+// TestSlowFsyncsDoNotFillTheLog holds that a disk that is always slow, or slow every other time, costs a line now and then.
+func TestSlowFsyncsDoNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events, _ := newEvents(t)
+		log, logs := newLog()
+		o := AOF(events, log)
+		for i := range 100 {
+			<-time.After(2 * time.Second)
+			o.Synced(time.Duration(1+i%2*2000) * time.Millisecond)
+		}
+		slow := logs.FilterMessage("fsync is slow").All()
+		require.Len(t, slow, 6, "1st, 2nd, 4th .. 32nd")
+		require.Equal(t, logs.Len(), len(slow), "it has not ended")
+		require.EqualValues(t, 32, slow[5].ContextMap()["in_row"])
+
+		logs.TakeAll()
+		for range 100 {
+			<-time.After(2 * time.Second)
+			o.Synced(time.Millisecond)
+		}
+		require.Equal(t, 1, logs.Len())
+		require.Equal(t, "fsync is no longer slow", logs.All()[0].Message)
+		require.EqualValues(t, 50, logs.All()[0].ContextMap()["in_row"])
+
+		logs.TakeAll()
+		o.Synced(time.Second)
+		require.Len(t, logs.FilterMessage("fsync is slow").All(), 1, "a new spell")
+	})
 }
 
 func TestObserversWithoutALogAreSilent(t *testing.T) {
