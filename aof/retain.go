@@ -62,6 +62,9 @@ func (l *Log) judgeLoss(sum rdb.Summary, by string) *Guard {
 		g.KeysNow = -1
 		lost = sum.Bytes*guardLoss < l.baseBytes
 	case !counted && (grown || !l.man.base.hasKeys):
+		if g.KeysWas == 0 {
+			g.KeysWas = -1
+		}
 		lost = lost || sum.Keys == 0 || sum.Bytes*guardLoss < l.baseBytes+l.closedBytes+l.inc.size
 	}
 	if !lost {
