@@ -102,6 +102,13 @@ func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
+	end := make([]byte, min(size, endBytes))
+	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %s: %w", s.path, err)
+	}
+	if m := lastMark(end); m.pos.ReplID == s.at.id && m.durable == m.pos.Offset && m.unixMilli >= s.at.unixMilli {
+		proven = max(proven, m.durable) // a clean stop
+	}
 	if proven > s.boundary.offset {
 		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: fmt.Sprintf(
 			"%s; marks further down say that offset %d was durable, and whole commands end at %d", s.syntax.What, proven, s.boundary.offset)}
