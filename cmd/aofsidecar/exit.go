@@ -35,6 +35,9 @@ type NotReadyError struct{ Why string }
 
 func (e *NotReadyError) Error() string { return e.Why }
 
+// tryAnotherSocket is the way out where no control socket can be made.
+const tryAnotherSocket = `set control.socket to a path where this user may make one, or to "" for none`
+
 // verdict is what an error means for the one who called us.
 type verdict struct {
 	code  int
@@ -55,6 +58,9 @@ func judge(err error) verdict {
 	}
 	if _, ok := errors.AsType[*admin.NotRunningError](err); ok {
 		return verdict{code: exitFailed, hint: "aofsidecar config --origin, and compare control.socket with that of the running sidecar"}
+	}
+	if _, ok := errors.AsType[*admin.PlaceError](err); ok {
+		return verdict{code: exitFailed, hint: tryAnotherSocket}
 	}
 	if errors.Is(err, aof.ErrFailed) {
 		return verdict{code: exitDisk, hint: "look at the kernel's log (dmesg); after a restart the mirror goes back to what was durable"}

@@ -27,6 +27,7 @@ func TestExitCodesAndHints(t *testing.T) {
 		{&aof.HeldError{Dir: "/d"}, 7, "aof.dir"},
 		{&aof.NotOursError{Dir: "/d"}, 7, "aof.dir"},
 		{&admin.InUseError{Path: "/s"}, 7, "control.socket"},
+		{&admin.PlaceError{Path: "/s", Err: errors.New("x")}, 1, "control.socket"},
 		{&aof.DiskError{Op: "sync", Path: "/p", Err: errors.New("EIO")}, 9, "dmesg"},
 	} {
 		wrapped := c.err
