@@ -1,9 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
 
 	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/admin"
@@ -93,4 +97,32 @@ func printError(w io.Writer, err error) {
 	if v.hint != "" {
 		_, _ = fmt.Fprintf(w, "Try: %s\n", v.hint)
 	}
+}
+
+// errorLine is how a command with --json reports that it failed. Its form is a contract.
+type errorLine struct {
+	Error    string `json:"error"`
+	Try      string `json:"try,omitempty"` // a next step
+	ExitCode int    `json:"exit_code"`
+}
+
+// printJSONError writes the error as one line of JSON, also where stdout has said it: who reads JSON wants one place to look at.
+func printJSONError(w io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	v := judge(err)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(errorLine{Error: err.Error(), Try: v.hint, ExitCode: v.code}) // nowhere else to say it
+}
+
+// wantsJSON reports whether the command that ran has a flag --json and was given it. A mistake in another flag ends the parsing
+// before, so that the words themselves are looked at, too.
+func wantsJSON(cmd *cobra.Command, args []string) bool {
+	flag := cmd.Flags().Lookup("json")
+	if flag == nil {
+		return false
+	}
+	return flag.Value.String() == "true" || !flag.Changed && slices.Contains(args, "--json")
 }
