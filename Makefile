@@ -20,6 +20,11 @@ help: ## list the targets
 build: ## build bin/aofsidecar
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
 
+.PHONY: demo
+demo: build ## a mirror killed and restarted under traffic, a stock server booted from the result
+	@go build -o $(BIN)/demo ./internal/demo
+	@$(BIN)/demo -sidecar bin/aofsidecar
+
 .PHONY: servers
 servers: ## fetch the Redis and Valkey servers that the tests use
 	scripts/servers.sh

@@ -82,7 +82,7 @@ func (l *Log) tooBig() bool {
 
 func (l *Log) appendChunk(ctx context.Context, c chunk) error {
 	if l.atBoundary() && l.tooBig() {
-		if err := l.rotate(); err != nil {
+		if err := l.rotateAfterSync(); err != nil {
 			return err
 		}
 	}
@@ -164,6 +164,7 @@ func (l *Log) account(pre preface, n int64) {
 			file: begin + int64(pre.markEnd), data: l.head.data,
 			offset: pre.mark.pos.Offset, durable: pre.mark.durable, unixMilli: pre.mark.unixMilli,
 		}
+		l.markedAt = l.opt.Now()
 		l.wantMark = l.wantMark && l.multi
 	}
 	if pre.second > 0 {

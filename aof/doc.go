@@ -37,6 +37,7 @@
 //   - Each increment ends, by its last mark, exactly where the next one begins.
 //   - Durable never passes a byte that no successful fsync covered, nor the end of an increment whose successor the
 //     manifest on disk does not name.
+//   - Of an increment one fsync runs at a time: of two that overlap the kernel may tell only one that a page was not written.
 //   - After a failed fsync nothing is written any more (the latch): the kernel may have dropped the pages and called them
 //     clean. The process exits, and the next start believes only what marks prove.
 //

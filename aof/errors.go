@@ -31,6 +31,23 @@ func (e *DiskError) Unwrap() []error { return []error{ErrFailed, e.Err} }
 // Fatal says that replication must not go on.
 func (e *DiskError) Fatal() bool { return true }
 
+// ForeignWriteError says that a file of the log changed under us: another process writes here. It matches ErrFailed: nothing more is
+// written. After the other one has stopped, the next start goes back to what is ours.
+type ForeignWriteError struct {
+	Path      string
+	Want, Got int64 // sizes in bytes
+}
+
+func (e *ForeignWriteError) Error() string {
+	return fmt.Sprintf("somebody else writes to %s: it should have %d bytes and has %d", e.Path, e.Want, e.Got)
+}
+
+// Unwrap makes ErrFailed visible to errors.Is.
+func (e *ForeignWriteError) Unwrap() error { return ErrFailed }
+
+// Fatal says that replication must not go on.
+func (e *ForeignWriteError) Fatal() bool { return true }
+
 // CorruptError names the place of damage, or of a hole in the chain of increments.
 type CorruptError struct {
 	Path   string

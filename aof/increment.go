@@ -30,7 +30,6 @@ type increment struct {
 
 	cuts    int  // truncations so far: a sync that began before one proves nothing about the bytes after it
 	syncing bool // a sync runs outside the lock
-	retired bool // replaced: whoever syncs it closes it
 
 	joined []byte // reused to join small pieces
 }
@@ -99,15 +98,6 @@ func (inc *increment) truncate(size int64) error {
 	inc.synced = min(inc.synced, size)
 	inc.cuts++
 	return nil
-}
-
-// retire gives the increment up; the file is closed now, or by the sync that is under way.
-func (inc *increment) retire() error {
-	inc.retired = true
-	if inc.syncing {
-		return nil
-	}
-	return inc.f.Close()
 }
 
 // abandon closes and removes an increment that the manifest does not name.

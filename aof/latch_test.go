@@ -304,14 +304,10 @@ func TestLatchWhenFailedWriteIsNotCut(t *testing.T) {
 				require.NoError(t, r.l.onTick())
 				acked := r.durable()
 				r.fs.FailOp(func(op fsxtest.Op) error {
-					switch op.Kind {
-					case fsxtest.Write:
+					if op.Kind == fsxtest.Write {
 						return &fsxtest.ShortWriteError{N: 11, Err: syscall.ENOSPC}
-					case fsxtest.Truncate:
-						return errno
-					default:
-						return nil
 					}
+					return errno
 				})
 				requireDiskError(t, appendMore(r), errno)
 				r.fs.FailOp(nil)

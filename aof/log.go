@@ -32,10 +32,10 @@ type Log struct {
 	multi     bool       // head is inside MULTI..EXEC
 	keep      cursor     // while a recovered tail waits for the upstream's answer: its last boundary outside MULTI
 	marked    markState
+	markedAt  time.Time // when the last mark was written; time in marks does not follow a clock that is set back
 	wantMark  bool      // a mark is due at the next boundary
 	second    int64     // of the last #TS annotation
 	clock     int64     // Unix milliseconds, the latest receive time on this timeline
-	keysWas   int64     // keys upstream as last told, or -1; see KeysSeen
 	need      int64     // bytes that the next snapshot is expected to take; 0: not known
 	rotateNot time.Time // a rotation that found no space is not tried before
 	scratch   []byte    // reused for prefaces and marks
@@ -43,9 +43,11 @@ type Log struct {
 	failed    error
 	closed    bool
 
+	idle *sync.Cond    // on mu: the sync that Run had under way has ended
 	kick chan struct{} // wakes Run under FsyncAlways
 	dead chan struct{} // closed with failed
 
+	keys     atomic.Pointer[keyCount] // as last told, see KeysSeen; nil: not told
 	received atomic.Int64
 	acks     ackState
 	status   atomic.Pointer[Status] // everything but the hot numbers
@@ -97,10 +99,30 @@ func (l *Log) latch(op, path string, err error) error {
 	}
 	l.failed = disk
 	l.disclaim()
+	l.stop()
+	return disk
+}
+
+// stop makes everything after l.failed return it.
+func (l *Log) stop() {
 	close(l.dead)
 	l.publish()
-	call(l.opt.Observer.SyncFailed, error(disk))
-	return disk
+	call(l.opt.Observer.SyncFailed, l.failed)
+}
+
+// checkSize stops the log if the open increment is not as long as we made it: somebody else writes here, and where in the file our next
+// write lands says nothing any more. Called with mu held.
+func (l *Log) checkSize() error {
+	info, err := l.inc.f.Stat()
+	if err != nil {
+		return l.latch("stat", l.inc.path, err)
+	}
+	if info.Size() == l.inc.size {
+		return nil
+	}
+	l.failed = &ForeignWriteError{Path: l.inc.path, Want: l.inc.size, Got: info.Size()}
+	l.stop()
+	return l.failed
 }
 
 // Resume returns the position to ask the upstream for, and the database selected there; the zero position asks for a full
@@ -129,11 +151,15 @@ func (l *Log) Resume() (stream.Position, int, error) {
 func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.awaitSync()
 	if err := l.usable(); err != nil {
 		return err
 	}
 	if l.inc == nil {
 		return errors.New("continue: the log has no position")
+	}
+	if err := l.checkSize(); err != nil {
+		return err
 	}
 	tail := l.inc.size - l.cut.file
 	if tail > 0 {
@@ -212,7 +238,7 @@ func (l *Log) Close() error {
 		if l.failed == nil && l.keep.file == 0 {
 			errs = append(errs, l.lastSeal())
 		}
-		errs = append(errs, l.inc.retire())
+		errs = append(errs, l.inc.f.Close())
 	}
 	l.closed = true
 	errs = append(errs, l.lock.Close())

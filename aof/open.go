@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -24,10 +25,11 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	l := &Log{
-		opt: opt, fs: opt.FS, at: opt.layout(), keysWas: -1,
+		opt: opt, fs: opt.FS, at: opt.layout(),
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
 		whole: true,
 	}
+	l.idle = sync.NewCond(&l.mu)
 	if err := l.makeDir(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
@@ -214,21 +216,16 @@ func (l *Log) checkEmpty() error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", l.at.aofDir(), err)
 	}
-	foreign := ""
+	unborn := l.isUnborn()
 	for _, e := range entries {
-		switch {
-		case strings.HasPrefix(e.Name(), fsx.TempPrefix):
-			if err := l.fs.Remove(l.at.path(e.Name())); err != nil {
-				return fmt.Errorf("remove temporary file: %w", err)
-			}
-		case l.isUnborn(e.Name()):
-			return nil
-		default:
-			foreign = e.Name()
+		name := e.Name()
+		ours := strings.HasPrefix(name, fsx.TempPrefix) || (unborn && (name == l.at.incrName(1) || name == l.at.baseName(1)))
+		if !ours {
+			return &NotOursError{Dir: l.opt.Dir, What: fmt.Sprintf("%s has %s and no manifest", l.opt.DirName, name)}
 		}
 	}
-	if foreign != "" {
-		return &NotOursError{Dir: l.opt.Dir, What: fmt.Sprintf("%s has %s and no manifest", l.opt.DirName, foreign)}
+	if err := l.tidy(); err != nil {
+		return err
 	}
 	return l.removeEmpty(l.at.aofDir())
 }
@@ -243,18 +240,17 @@ func (l *Log) removeEmpty(dir string) error {
 	return fmt.Errorf("remove empty directory: %w", err)
 }
 
-// isUnborn reports whether name is an increment of ours: a crash came before the first manifest. Its name is synced before the
-// base's, so that a base beside it is ours as well; the next full resync replaces both.
-func (l *Log) isUnborn(name string) bool {
-	if name != l.at.incrName(1) {
-		return false
-	}
-	f, err := l.fs.OpenFile(l.at.path(name), os.O_RDONLY, 0)
+// isUnborn reports whether the first increment is ours and holds nothing but its head: a crash came before the first manifest. Its name is
+// synced before the base's, so that a base beside it is of the same snapshot; the next full resync replaces both.
+func (l *Log) isUnborn() bool {
+	path := l.at.path(l.at.incrName(1))
+	f, err := l.fs.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return false
 	}
-	s := scan{path: l.at.path(name), size: endBytes}
-	return errors.Join(s.run(f), f.Close()) == nil
+	s := scan{path: path, size: endBytes}
+	err = errors.Join(s.run(f), f.Close())
+	return err == nil && s.syntax == nil && s.off == s.headLen
 }
 
 // dropUnfinished removes what a full resync retained before a crash kept it from taking place.

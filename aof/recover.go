@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -46,17 +47,16 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if err := s.run(fileReader(ctx, f)); err != nil {
 		return Recovery{}, l.notOurs(err)
 	}
-	if err := s.believable(f, info.Size(), mem == whole); err != nil {
+	// Only under "no" is there reason to believe more than what marks prove, which are few there; else they are a second apart.
+	trust := mem == whole && l.opt.Fsync == FsyncNo
+	if err := s.believable(f, info.Size(), trust); err != nil {
 		return Recovery{}, err
 	}
-	at, keep, scanned := s.lastAt, s.boundary, info.Size()
-	if mem != whole {
-		proven := scan{path: path, size: info.Size(), limit: s.proven, first: mem == lossy}
-		if err := proven.run(fileReader(ctx, f)); err != nil {
+	at, keep := s.lastAt, s.boundary
+	if !trust {
+		if at, err = s.provenPlace(f); err != nil {
 			return Recovery{}, err
 		}
-		at = proven.boundary
-		scanned += info.Size()
 	}
 	if mem == lossy {
 		keep = at
@@ -76,18 +76,16 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if info.Size() > at.file {
 		l.keep = keep.cursor
 	}
-	if mem != whole {
+	if !trust {
 		l.inc.synced = at.file
-		l.acks.reset(at.offset)
-	} else {
-		l.acks.reset(min(s.proven, at.offset))
 	}
+	l.acks.reset(min(s.proven, at.offset))
 	l.received.Store(int64(at.offset))
 	l.hot.size.Store(info.Size())
 	return Recovery{
 		Timeline: l.timeline, Position: stream.Position{ReplID: l.replid, Offset: at.offset},
 		Clean: at.file == info.Size(), SameBoot: mem == whole,
-		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: scanned,
+		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: info.Size(),
 	}, nil
 }
 
@@ -121,12 +119,15 @@ func (l *Log) checkChain(timeline string) error {
 		return missing(l.at.path(l.man.base.name), err)
 	}
 	l.baseBytes = base.Size()
-	var end stream.Position
+	var begin, end stream.Position
 	for i := range l.man.incrs {
 		info := &l.man.incrs[i]
 		head, tail, size, err := l.ends(*info)
 		if err != nil {
 			return l.notOurs(err)
+		}
+		if i == 0 {
+			begin = head.pos
 		}
 		if i > 0 && head.pos != end {
 			return &CorruptError{Path: l.at.path(info.name), What: fmt.Sprintf(
@@ -142,11 +143,11 @@ func (l *Log) checkChain(timeline string) error {
 		}
 	}
 	l.timeline = l.man.base.timeline
-	if l.timeline == "" {
+	if l.timeline == "" { // Redis 8 was booted here; see lockState
 		l.timeline = timeline
-	}
-	if l.timeline == "" {
-		return &NotOursError{Dir: l.opt.Dir, What: "its manifest names no timeline"}
+		if l.timeline == "" || slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline }) {
+			l.timeline = l.nextTimeline(begin.ReplID)
+		}
 	}
 	l.man.base.timeline = l.timeline
 	return nil

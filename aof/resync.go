@@ -39,6 +39,7 @@ func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader)
 		l.expect(max(snap.Bytes, 2*sum.Bytes), err)
 		return 0, l.final(l.refuse(temp, err))
 	}
+	l.awaitSync()
 	if err := l.usable(); err != nil {
 		return 0, errors.Join(err, l.fs.Remove(temp))
 	}
@@ -186,12 +187,12 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 		return errors.Join(err, l.undo(next, temp, l.at.path(base.name)))
 	}
 	oldInc, oldTimeline := l.inc, l.timeline
-	l.timeline, l.replid, l.keysWas = timeline, pos.ReplID, -1
+	l.timeline, l.replid = timeline, pos.ReplID
 	l.baseBytes, l.closedBytes = sum.Bytes, 0
 	l.acks.reset(pos.Offset)
 	l.enter(next, pos.Offset, sum.StreamDB)
 	if oldInc != nil {
-		if err := oldInc.retire(); err != nil {
+		if err := oldInc.f.Close(); err != nil {
 			return l.latch("close", oldInc.path, err)
 		}
 	}
@@ -201,10 +202,20 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	if err := l.claim(); err != nil {
 		return err
 	}
-	if err := l.dropHistory(); err != nil {
-		return err
+	return l.dropOld(oldTimeline)
+}
+
+// dropOld removes what a full resync replaced, but for the chain keep. What cannot be removed now is no reason to undo it: the next
+// start or the next resync tries again.
+func (l *Log) dropOld(keep string) error {
+	err := errors.Join(l.dropHistory(), l.dropRetained(keep))
+	if l.failed != nil {
+		return l.failed
 	}
-	return l.dropRetained(oldTimeline)
+	if err != nil {
+		call2(l.opt.Observer.Note, "what the full resync replaced cannot be removed", err.Error())
+	}
+	return nil
 }
 
 // chainEnd is the last boundary outside MULTI in the chain; while a tail waits for the upstream's answer, the tail's.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,32 +28,49 @@ type Retained struct {
 	Guard    *Guard `json:"guard,omitempty"` // set while the chain is pinned
 }
 
-// KeysSeen tells the log how many keys the upstream has. It is ignored unless id is the history that the log is in: an
-// upstream that restarted empty must not lower what the guard compares with.
-func (l *Log) KeysSeen(id stream.ReplID, keys int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if id == l.replid {
-		l.keysWas = keys
-	}
+// keyCount is what KeysSeen was told.
+type keyCount struct {
+	id   stream.ReplID
+	keys int64
 }
 
-// judgeLoss returns a guard when the new base is empty or has lost most keys.
+// KeysSeen tells the log how many keys the upstream has, in the history of id: the number counts only while the log is in
+// that history, for an upstream that restarted empty must not lower what the guard compares with. It never waits.
+func (l *Log) KeysSeen(id stream.ReplID, keys int64) {
+	l.keys.Store(&keyCount{id: id, keys: keys})
+}
+
+// judgeLoss returns a guard when the new base is empty or has lost most of what there was: most keys if somebody counted them, else
+// most keys of the old base or most bytes of the old chain.
 func (l *Log) judgeLoss(sum rdb.Summary, by string) *Guard {
-	if l.inc == nil || sum.Unwalked != nil {
+	if l.inc == nil {
 		return nil
 	}
-	was := l.keysWas
-	if was < 0 {
-		was = l.man.base.keys
-		if l.closedBytes > 0 || l.cut.data > l.inc.headLen {
-			was = max(was, 1)
+	g := &Guard{Timeline: l.timeline, KeysWas: -1, KeysNow: sum.Keys, At: l.opt.Now().UTC(), By: by}
+	if l.man.base.hasKeys {
+		g.KeysWas = l.man.base.keys
+	}
+	seen := l.keys.Load()
+	counted := seen != nil && seen.id == l.replid
+	if counted {
+		g.KeysWas = seen.keys
+	}
+	lost := g.KeysWas > 0 && sum.Keys*guardLoss < g.KeysWas
+	grown := l.closedBytes > 0 || l.chainEnd().data > l.inc.headLen
+	switch {
+	case sum.Unwalked != nil:
+		g.KeysNow = -1
+		lost = sum.Bytes*guardLoss < l.baseBytes
+	case !counted && (grown || !l.man.base.hasKeys):
+		if g.KeysWas == 0 {
+			g.KeysWas = -1
 		}
+		lost = lost || sum.Keys == 0 || sum.Bytes*guardLoss < l.baseBytes+l.closedBytes+l.inc.size
 	}
-	if was == 0 || sum.Keys*guardLoss >= was {
+	if !lost {
 		return nil
 	}
-	return &Guard{Timeline: l.timeline, KeysWas: was, KeysNow: sum.Keys, At: l.opt.Now().UTC(), By: by}
+	return g
 }
 
 // retain hard-links the chain that man names into retained/<timeline>, with a manifest of its own, durably.
@@ -94,16 +112,39 @@ func (l *Log) retain(man *manifest, guard *Guard) error {
 	return fsx.ReplaceFile(l.fs, y.path(y.manifest()), kept.format(), fileMode)
 }
 
-// link makes to a name of from; a leftover of that name is replaced.
+// link makes to a name of from; a leftover of that name is replaced. Where the file system has no links, or to is on another one, it is
+// a copy.
 func (l *Log) link(from, to string) error {
 	err := l.fs.Link(from, to)
-	if !errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) {
+		if err := l.fs.Remove(to); err != nil {
+			return err
+		}
+		err = l.fs.Link(from, to)
+	}
+	for _, hopeless := range []error{syscall.EXDEV, syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK} {
+		if errors.Is(err, hopeless) {
+			return copyFile(l.fs, from, to)
+		}
+	}
+	return err
+}
+
+// copyFile makes to a copy of from, synced.
+func copyFile(fsys fsx.FS, from, to string) (err error) {
+	in, err := fsys.OpenFile(from, os.O_RDONLY, 0)
+	if err != nil {
 		return err
 	}
-	if err := l.fs.Remove(to); err != nil {
+	defer func() { err = errors.Join(err, in.Close()) }()
+	out, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
 		return err
 	}
-	return l.fs.Link(from, to)
+	if _, err = io.Copy(out, in); err == nil {
+		err = out.Sync()
+	}
+	return errors.Join(err, out.Close())
 }
 
 // nextTimeline returns the id of the timeline that id opens: a number above all that we know, and 8 digits of the replid.
@@ -149,17 +190,15 @@ func (l *Log) dropRetained(keep string) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, c := range chains {
-		if c.Guard != nil || c.Timeline == keep {
-			continue
-		}
-		if err := l.removeRetained(c.Timeline); err != nil {
-			return err
+		if c.Guard == nil && c.Timeline != keep && timelineNumber(c.Timeline) > 0 {
+			errs = append(errs, l.removeRetained(c.Timeline))
 		}
 	}
 	l.chains, err = listRetained(l.fs, l.at)
 	l.publish()
-	return err
+	return errors.Join(append(errs, err)...)
 }
 
 // removeRetained gives up one chain.
@@ -199,6 +238,9 @@ func (l *Log) removeChain(timeline string) error {
 func (l *Log) Unpin(timeline string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
 	if !slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline && c.Guard != nil }) {
 		return fmt.Errorf("unpin timeline %q: %w", timeline, fs.ErrNotExist)
 	}

@@ -317,12 +317,7 @@ func tree(t require.TestingT, fsys fsx.FS, dir string) map[string]string {
 			files[path] = string(readAll(t, fsys, path))
 			continue
 		}
-		for p, data := range tree(t, fsys, path) {
-			files[p] = data
-		}
+		maps.Copy(files, tree(t, fsys, path))
 	}
 	return files
 }
-
-// rdbOf is a snapshot of so many keys as a reader.
-func rdbOf(keys int) io.Reader { return bytes.NewReader(testRDB(keys)) }

@@ -3,13 +3,14 @@ package aof
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// rotate closes the open increment at the head, which must be a boundary, and opens its successor. For want of space it
-// changes nothing, and is tried again later.
+// rotate closes the open increment at the head, which must be a boundary, and opens its successor. No sync may be under way. For
+// want of space it changes nothing, and is tried again later.
 func (l *Log) rotate() error {
 	if err := l.seal(); err != nil {
 		return l.rotateFailed(fmt.Errorf("rotate: %w", err))
@@ -34,12 +35,25 @@ func (l *Log) rotate() error {
 	}
 	old := l.inc
 	l.closedBytes += old.size
+	l.rotateNot = time.Time{}
 	l.enter(next, l.cut.offset, l.cut.db)
-	if err := old.retire(); err != nil {
+	if err := old.f.Close(); err != nil {
 		return l.latch("close", old.path, err)
 	}
 	call2(l.opt.Observer.Rotated, next.name, stream.Position{ReplID: l.replid, Offset: l.cut.offset})
 	return nil
+}
+
+// rotateAfterSync rotates, once no sync is under way, unless Run did meanwhile.
+func (l *Log) rotateAfterSync() error {
+	l.awaitSync()
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if !l.tooBig() {
+		return nil
+	}
+	return l.rotate()
 }
 
 // rotateFailed waits for space, or latches.
@@ -47,8 +61,10 @@ func (l *Log) rotateFailed(err error) error {
 	if !isNoSpace(err) {
 		return l.latch("rotate", l.inc.path, err)
 	}
+	if l.rotateNot.IsZero() {
+		call2(l.opt.Observer.Note, "no space to open a new increment, the old one goes on", err.Error())
+	}
 	l.rotateNot = l.opt.Now().Add(spaceRetry)
-	call2(l.opt.Observer.Note, "no space to open a new increment, the old one goes on", err.Error())
 	return nil
 }
 
@@ -66,6 +82,7 @@ func (l *Log) enter(inc *increment, at stream.Offset, db int) {
 	l.head = cursor{file: inc.size, data: inc.size, offset: at, linear: at, db: db}
 	l.cut = l.head
 	l.whole, l.multi, l.wantMark, l.keep, l.second = true, false, false, cursor{}, 0
+	l.markedAt = l.opt.Now()
 	l.marked = markState{file: inc.size, data: inc.size, offset: at, durable: at, unixMilli: l.clock}
 	l.hot.size.Store(inc.size)
 	l.received.Store(int64(at))

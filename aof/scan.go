@@ -40,10 +40,14 @@ type scan struct {
 	at       place // after the last whole command
 	head     mark
 	headLen  int64
-	last     mark  // the last mark outside MULTI
-	lastAt   place // and where it ends
-	boundary place // the last boundary outside MULTI whose offset is at most limit
-	proven   stream.Offset
+	last     mark          // the last mark outside MULTI
+	lastAt   place         // and where it ends
+	boundary place         // the last boundary outside MULTI whose offset is at most limit
+	proven   stream.Offset // the highest offset that a mark says was durable
+
+	// anchor is the last mark outside MULTI whose offset is below proven, or the first mark; ahead are the marks behind it.
+	anchor place
+	ahead  []place
 
 	// What ended the scan before the end of the file: a command or transaction that is cut short, or bytes that
 	// are no RESP (syntax).
@@ -142,7 +146,7 @@ func (s *scan) command(end int64) error {
 	}
 	s.at.db = s.tr.DB
 	s.commands++
-	if !s.tr.Multi && s.headLen > 0 && s.at.offset <= s.limit && !(s.first && s.boundary.file > 0 && s.at.offset == s.boundary.offset) {
+	if s.takes() {
 		s.boundary = s.at
 	}
 	if s.visit != nil {
@@ -152,6 +156,18 @@ func (s *scan) command(end int64) error {
 	}
 	s.begin = end
 	return nil
+}
+
+// takes reports whether this is a boundary to take.
+func (s *scan) takes() bool {
+	switch {
+	case s.tr.Multi, s.headLen == 0, s.at.offset > s.limit:
+		return false
+	case s.first && s.boundary.file > 0:
+		return s.at.offset > s.boundary.offset
+	default:
+		return true
+	}
 }
 
 // begins takes one of the two commands that an increment begins with.
@@ -169,7 +185,9 @@ func (s *scan) begins() error {
 	s.head, s.headLen = m, s.at.file
 	s.at.data = s.at.file
 	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
-	return s.takeMark(m)
+	err := s.takeMark(m)
+	s.anchor, s.ahead = s.lastAt, s.ahead[:0]
+	return err
 }
 
 func (s *scan) markOf() (mark, bool) {
@@ -191,12 +209,46 @@ func (s *scan) takeMark(m mark) error {
 	}
 	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
 	s.at.id, s.at.unixMilli = m.pos.ReplID, m.unixMilli
-	s.proven = max(s.proven, m.durable)
 	if !s.tr.Multi {
 		s.last, s.lastAt = m, s.at
 		s.lastAt.db = s.tr.DB
+		s.ahead = append(s.ahead, s.lastAt)
 	}
+	s.prove(m.durable)
 	return nil
+}
+
+// prove raises proven, and moves the anchor up to it.
+func (s *scan) prove(to stream.Offset) {
+	s.proven = max(s.proven, to)
+	n := 0
+	for n < len(s.ahead) && s.ahead[n].offset < s.proven {
+		s.anchor = s.ahead[n]
+		n++
+	}
+	s.ahead = append(s.ahead[:0], s.ahead[n:]...)
+}
+
+// provenPlace returns the first place at the last boundary that marks prove durable; what stands behind it, be it a mark, no fsync
+// need have covered. r is the whole file that s has read. It reads only from the anchor on.
+func (s *scan) provenPlace(r io.ReaderAt) (place, error) {
+	from := s.anchor
+	p := scan{
+		path: s.path, size: s.size, limit: s.proven, first: true,
+		commands: 2, off: from.file, begin: from.file, at: from, head: s.head, headLen: s.headLen,
+		lastAt: from, boundary: from,
+	}
+	p.tr.DB = from.db
+	p.visit = func() error {
+		if p.at.offset > p.limit {
+			return errPast
+		}
+		return nil
+	}
+	if err := p.run(io.NewSectionReader(r, from.file, s.size-from.file)); err != nil && !errors.Is(err, errPast) {
+		return place{}, err
+	}
+	return p.boundary, nil
 }
 
 func (s *scan) corrupt(what string) error {

@@ -23,17 +23,22 @@ const logTail = 2 << 10
 // errEnded is the cause of what fails because a child has ended.
 var errEnded = errors.New("process ended")
 
-// child is a process that dies with this one.
+// child is a process, with what it forks: a real replica forks to write its first base. It dies with this one.
 type child struct {
 	cmd    *exec.Cmd
 	log    string
 	exited chan struct{} // closed after it was waited for
+	killed bool          // all of the group is gone, and its number may be another's
 }
 
 // start runs argv with dir as working directory; what it prints goes to a file there.
 //
-// The kernel sends the parent-death signal when the thread that forked ends (prctl(2)), so that thread is kept.
+// The kernel sends the parent-death signal when the thread that forked ends (prctl(2)), so that thread is kept. What the
+// child forks is in its process group and, when the child is gone, becomes ours to wait for.
 func start(ctx context.Context, dir string, argv []string) (*child, error) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become subreaper: %w", err)
+	}
 	log := filepath.Join(dir, "log")
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -41,7 +46,7 @@ func start(ctx context.Context, dir string, argv []string) (*child, error) {
 	}
 	c := &child{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...), log: log, exited: make(chan struct{})}
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, out, out
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -71,14 +76,27 @@ func (c *child) alive(ctx context.Context) context.Context {
 	return ctx
 }
 
-// kill ends the process with SIGKILL and waits for it. It may be called again.
+// kill ends the process and what it has forked with SIGKILL, and waits for all of them. It may be called again.
 func (c *child) kill() error {
-	err := c.cmd.Process.Kill()
-	if errors.Is(err, os.ErrProcessDone) {
+	if c.killed {
+		return nil
+	}
+	group := -c.cmd.Process.Pid
+	err := unix.Kill(group, unix.SIGKILL)
+	if errors.Is(err, unix.ESRCH) {
 		err = nil
 	}
 	<-c.exited
-	return err
+	for {
+		_, werr := unix.Wait4(group, nil, 0, nil)
+		switch {
+		case errors.Is(werr, unix.ECHILD):
+			c.killed = true
+			return err
+		case werr != nil && !errors.Is(werr, unix.EINTR):
+			return errors.Join(err, fmt.Errorf("wait for process group %d: %w", -group, werr))
+		}
+	}
 }
 
 // cpu returns how much processor time, user and system, the process has taken in all its threads, by the clock of

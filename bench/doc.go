@@ -21,7 +21,7 @@
 //
 // # What else it measures
 //
-// Memory behind a snapshot of 1 GiB and values of many megabytes, and how long a restart takes with an increment of 1 GiB.
+// Streams that are no part of the comparison that is wanted: one that is half messages, one that lasts for some syncs. Memory behind a snapshot of 1 GiB and values of many megabytes, and how long a restart takes with an increment of 1 GiB.
 //
 // It asserts nothing: it prints numbers and ratios. Everything is on 127.0.0.1 and in one temporary directory, which goes when it ends; children die with it.
 package main

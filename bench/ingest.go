@@ -96,13 +96,13 @@ func (b *bench) ingest(ctx context.Context, c consumer, rec *recording, policy s
 
 // measure sends the recording and waits until it has arrived.
 func (s *session) measure(ctx context.Context, c consumer, rec *recording, policy string) (measurement, error) {
-	m := measurement{bytes: int64(len(rec.data))}
+	m := measurement{bytes: rec.bytes()}
 	before, err := s.child.cpu()
 	if err != nil {
 		return m, err
 	}
 	begin := time.Now()
-	written, durable, err := s.link.deliver(ctx, rec.data, c.bare, policy != policyNo)
+	written, durable, err := s.link.deliver(ctx, rec, c.bare, policy != policyNo)
 	if err != nil {
 		return m, err
 	}
@@ -118,10 +118,12 @@ func (s *session) measure(ctx context.Context, c consumer, rec *recording, polic
 	return m, err
 }
 
-// deliver sends p and returns when its last byte was acknowledged as written, and as durable if that is asked for.
-func (l *link) deliver(ctx context.Context, p []byte, bare, untilDurable bool) (written, durable time.Time, err error) {
-	if err = l.stream(p); err != nil {
-		return written, durable, l.because(ctx, err)
+// deliver sends rec and returns when its last byte was acknowledged as written, and as durable if that is asked for.
+func (l *link) deliver(ctx context.Context, rec *recording, bare, untilDurable bool) (written, durable time.Time, err error) {
+	for range rec.times {
+		if err = l.stream(rec.data); err != nil {
+			return written, durable, l.because(ctx, err)
+		}
 	}
 	end, wait := l.next, l.nudge
 	if bare {

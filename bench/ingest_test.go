@@ -18,7 +18,7 @@ func newBench(t *testing.T) *bench {
 
 func requireMeasured(t *testing.T, m measurement, rec *recording) {
 	t.Helper()
-	require.EqualValues(t, len(rec.data), m.bytes)
+	require.Equal(t, rec.bytes(), m.bytes)
 	require.Positive(t, m.took)
 	require.Positive(t, m.cpu)
 	require.Greater(t, m.peak, int64(1<<20))

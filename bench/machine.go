@@ -25,7 +25,7 @@ type machine struct {
 	kernel     string
 	fileSystem string
 	sidecar    string
-	replica    string
+	replica    string // empty: there is none
 }
 
 // describe looks at the machine, at the file system below dir, and asks both programs for their version.
@@ -46,6 +46,9 @@ func (b *bench) describe(ctx context.Context) (machine, error) {
 	}
 	if m.sidecar, err = firstLine(ctx, b.sidecar, "version"); err != nil {
 		return m, err
+	}
+	if b.replica == "" {
+		return m, nil
 	}
 	m.replica, err = firstLine(ctx, b.replica, "--version")
 	return m, err

@@ -10,6 +10,7 @@ import (
 type memory struct {
 	snapshotBytes, keys int64
 	took                time.Duration // from PSYNC to the first ACK, which comes when the base is durable
+	cpu                 time.Duration // until then, since the process began
 	peakSnapshot        int64         // bytes
 	peak                int64         // bytes, after a stream
 }
@@ -27,11 +28,14 @@ func (b *bench) remembers(ctx context.Context, size int64, recordings ...*record
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	m = memory{snapshotBytes: s.link.snapshot.bytes, keys: s.link.snapshot.keys, took: time.Since(s.link.asked)}
+	if m.cpu, err = s.child.cpu(); err != nil {
+		return m, err
+	}
 	if m.peakSnapshot, err = s.child.peak(); err != nil {
 		return m, err
 	}
 	for _, rec := range recordings {
-		if _, _, err := s.link.deliver(alive, rec.data, false, true); err != nil {
+		if _, _, err := s.link.deliver(alive, rec, false, true); err != nil {
 			return m, err
 		}
 	}

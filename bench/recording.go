@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -14,12 +15,23 @@ type recording struct {
 	name     string
 	commands int
 	data     []byte
+	times    int // how often data is sent, one after the other
+}
+
+// bytes is how much a consumer gets.
+func (r *recording) bytes() int64 { return int64(len(r.data)) * int64(r.times) }
+
+// again returns a stream that is the recording so many times.
+func (r *recording) again(times int) *recording {
+	return &recording{name: fmt.Sprintf("%s, %d times", r.name, times), commands: r.commands * times, data: r.data, times: times}
 }
 
 // The sizes of a full run, in commands or bytes.
 const (
 	mixedCommands = 5_000_000
 	incrCommands  = 10_000_000
+	pubCommands   = 1_000_000
+	longTimes     = 8 // of the mixed ones, in the long stream
 	largeValues   = 16
 	largeBytes    = 32 << 20
 	snapshotBytes = 1 << 30
@@ -62,7 +74,7 @@ func newRecorder(stream uint64, sizeHint int) *recorder {
 }
 
 func (r *recorder) done(name string) *recording {
-	return &recording{name: name, commands: r.commands, data: r.out}
+	return &recording{name: name, commands: r.commands, data: r.out, times: 1}
 }
 
 // recordMixed records the writes of a cache, a queue and some counters, with what runs between them on a replication link.
@@ -80,6 +92,18 @@ func recordIncr(commands int) *recording {
 		r.add("INCR", r.key("cnt:", scalarKeys))
 	}
 	return r.done("incr")
+}
+
+// recordPublish records a SET between any two PUBLISH: an upstream that is a message broker, too. Messages are not data: the sidecar drops
+// them, and states its position anew before whatever follows.
+func recordPublish(commands int) *recording {
+	r := newRecorder(5, commands*112+64)
+	r.selectDB(0)
+	for r.commands < commands {
+		r.add("SET", r.key("str:", scalarKeys), r.value())
+		r.add("PUBLISH", r.key("chn:", fields), r.value())
+	}
+	return r.done("publish")
 }
 
 // recordLookalikes is recordMixed, in which every eighth value is a whole mark, as bytes.

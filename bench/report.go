@@ -28,10 +28,12 @@ const (
 // round is one measurement of each consumer, by its name.
 type round map[string]measurement
 
-// series is all rounds of one recording under one policy.
+// series is all rounds of one recording under one policy, at least one. Its ratios are medians of those within a round, so that a
+// slow minute does not bend them.
 type series struct {
 	recording string
 	policy    string
+	judged    bool // something is wanted of it
 	rounds    []round
 }
 
@@ -72,13 +74,18 @@ func (r *report) write(w io.Writer) error {
 func (m machine) write(out *printer) {
 	out.line("%s; %d cores of %s, %d GB, %s, %s", m.date.Format("2006-01-02 15:04 MST"), m.cores, m.processor, m.memory/gigabyte, m.kernel, m.fileSystem)
 	out.line("%s", m.sidecar)
-	out.line("%s", m.replica)
+	if m.replica != "" {
+		out.line("%s", m.replica)
+	}
 }
 
 func (r *report) writeTable(out *printer) {
 	t := out.table("stream", "appendfsync", "consumer", "MB", "seconds", "MB/s", "CPU s", "CPU s/GB", "peak MiB")
 	for _, s := range r.series {
 		for _, name := range consumers() {
+			if !s.has(name) {
+				continue
+			}
 			m := s.median(name)
 			t.row(s.recording, s.policy, name,
 				fmt.Sprintf("%.0f", float64(m.bytes)/megabyte), fmt.Sprintf("%.2f", m.took.Seconds()), fmt.Sprintf("%.0f", m.rate()/megabyte),
@@ -91,29 +98,35 @@ func (r *report) writeTable(out *printer) {
 func (r *report) writeRatios(out *printer) {
 	t := out.table("stream", "appendfsync", "the sidecar's", "is", "wanted")
 	for _, s := range r.series {
-		wanted := func(what string) string {
-			if s.policy != policyEverySec {
-				return "-"
+		row := func(what, format string, of func(round) float64, wanted string) {
+			if !s.judged {
+				wanted = "-"
 			}
-			return what
+			t.row(s.recording, s.policy, what, fmt.Sprintf(format, medianOf(s.rounds, of)), wanted)
 		}
-		ofCopy := s.ratio(func(r round) float64 { return r[nameSidecar].rate() / r[nameCopy].rate() })
-		ofReplica := s.ratio(func(r round) float64 { return r[nameSidecar].rate() / r[nameReplica].rate() })
-		cpu := s.ratio(func(r round) float64 { return r[nameSidecar].cpuPerByte() / r[nameReplica].cpuPerByte() })
-		peak := s.ratio(func(r round) float64 { return float64(r[nameSidecar].peak) })
-		t.row(s.recording, s.policy, "throughput / bare copy's", fmt.Sprintf("%.2f", ofCopy), wanted(fmt.Sprintf(">= %.1f", wantOfCopy)))
-		t.row(s.recording, s.policy, "throughput / real replica's", fmt.Sprintf("%.1f", ofReplica), wanted(fmt.Sprintf(">= %d", wantOfReplica)))
-		t.row(s.recording, s.policy, "CPU a byte / real replica's", fmt.Sprintf("%.3f", cpu), wanted(fmt.Sprintf("<= %.1f", wantCPU)))
-		t.row(s.recording, s.policy, "peak MiB", fmt.Sprintf("%.0f", peak/mebibyte), wanted(fmt.Sprintf("<= %d", wantMemory/mebibyte)))
+		row("throughput / bare copy's", "%.2f", func(r round) float64 {
+			return r[nameSidecar].rate() / r[nameCopy].rate()
+		}, fmt.Sprintf(">= %.1f", wantOfCopy))
+		if s.has(nameReplica) {
+			row("throughput / real replica's", "%.1f", func(r round) float64 {
+				return r[nameSidecar].rate() / r[nameReplica].rate()
+			}, fmt.Sprintf(">= %d", wantOfReplica))
+			row("CPU a byte / real replica's", "%.3f", func(r round) float64 {
+				return r[nameSidecar].cpuPerByte() / r[nameReplica].cpuPerByte()
+			}, fmt.Sprintf("<= %.1f", wantCPU))
+		}
+		row("peak MiB", "%.0f", func(r round) float64 {
+			return float64(r[nameSidecar].peak) / mebibyte
+		}, fmt.Sprintf("<= %d", wantMemory/mebibyte))
 	}
 	t.end()
 }
 
 func (r *report) writeMemory(out *printer) {
-	t := out.table("snapshot MiB", "keys", "seconds", "MB/s", "peak MiB", "peak MiB after streams", "wanted")
+	t := out.table("snapshot MiB", "keys", "seconds", "MB/s", "CPU s", "peak MiB", "peak MiB after streams", "wanted")
 	for _, m := range r.memory {
 		t.row(fmt.Sprintf("%.0f", float64(m.snapshotBytes)/mebibyte), fmt.Sprint(m.keys), fmt.Sprintf("%.2f", m.took.Seconds()),
-			fmt.Sprintf("%.0f", float64(m.snapshotBytes)/megabyte/m.took.Seconds()),
+			fmt.Sprintf("%.0f", float64(m.snapshotBytes)/megabyte/m.took.Seconds()), fmt.Sprintf("%.2f", m.cpu.Seconds()),
 			fmt.Sprintf("%.0f", float64(m.peakSnapshot)/mebibyte), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte), fmt.Sprintf("<= %d", wantMemory/mebibyte))
 	}
 	t.end()
@@ -144,8 +157,11 @@ func (s series) median(consumer string) measurement {
 	}
 }
 
-// ratio returns the median of what each round gives by itself, so that a slow minute does not bend it.
-func (s series) ratio(of func(round) float64) float64 { return medianOf(s.rounds, of) }
+// has reports whether the consumer was measured.
+func (s series) has(consumer string) bool {
+	_, there := s.rounds[0][consumer]
+	return there
+}
 
 // medianOf returns the lower median of what of gives for each element; there is at least one.
 func medianOf[E any, T cmp.Ordered](list []E, of func(E) T) T {

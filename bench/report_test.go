@@ -32,8 +32,8 @@ func TestReport(t *testing.T) {
 			date: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), cores: 2, processor: "Z80", memory: 4e9,
 			kernel: "Linux 6", fileSystem: "ext4", sidecar: "aofsidecar 1", replica: "Redis server 8",
 		},
-		series: []series{{recording: "mixed", policy: policyEverySec, rounds: []round{sample(1), sample(3), sample(2)}}},
-		memory: []memory{{snapshotBytes: 1 << 30, keys: 5, took: 2 * time.Second, peakSnapshot: 30 << 20, peak: 31 << 20}},
+		series: []series{{recording: "mixed", policy: policyEverySec, judged: true, rounds: []round{sample(1), sample(3), sample(2)}}},
+		memory: []memory{{snapshotBytes: 1 << 30, keys: 5, took: 2 * time.Second, cpu: time.Second, peakSnapshot: 30 << 20, peak: 31 << 20}},
 		restarts: []restartSeries{{name: "after kill -9", runs: []restart{
 			{increment: 1 << 30, asked: time.Second, streaming: 1100 * time.Millisecond, resent: 1 << 20},
 		}}},
@@ -58,14 +58,24 @@ Redis server 8
 | mixed  | everysec    | CPU a byte / real replica's | 0.033 | <= 0.1 |
 | mixed  | everysec    | peak MiB                    | 40    | <= 64  |
 
-| snapshot MiB | keys | seconds | MB/s | peak MiB | peak MiB after streams | wanted |
-| ------------ | ---- | ------- | ---- | -------- | ---------------------- | ------ |
-| 1024         | 5    | 2.00    | 537  | 30       | 31                     | <= 64  |
+| snapshot MiB | keys | seconds | MB/s | CPU s | peak MiB | peak MiB after streams | wanted |
+| ------------ | ---- | ------- | ---- | ----- | -------- | ---------------------- | ------ |
+| 1024         | 5    | 2.00    | 537  | 1.00  | 30       | 31                     | <= 64  |
 
 | restart       | increment MiB | times | seconds to PSYNC | to the first ACK | sent again MiB | wanted |
 | -------       | ------------- | ----- | ---------------- | ---------------- | -------------- | ------ |
 | after kill -9 | 1024          | 1     | 1.00             | 1.10             | 1.0            | < 2    |
 `, "\n"), out.String())
+}
+
+func TestReportWithoutARealReplica(t *testing.T) {
+	got := sample(1)
+	delete(got, nameReplica)
+	r := report{series: []series{{recording: "incr", policy: policyNo, rounds: []round{got}}}}
+	var out strings.Builder
+	require.NoError(t, r.write(&out))
+	require.NotContains(t, out.String(), nameReplica)
+	require.Contains(t, out.String(), "| incr   | no          | throughput / bare copy's | 0.50 | -      |")
 }
 
 func TestReportTellsOfABrokenTerminal(t *testing.T) {

@@ -44,6 +44,9 @@ func (b *bench) prepare() error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	for _, path := range []*string{&b.sidecar, &b.replica, &b.dir} {
+		if *path == "" {
+			continue
+		}
 		if *path, err = filepath.Abs(*path); err != nil {
 			return fmt.Errorf("find %s: %w", *path, err)
 		}
@@ -57,44 +60,59 @@ func (b *bench) prepare() error {
 // scaled returns n for the whole run's scale.
 func (b *bench) scaled(n int) int { return max(1, int(float64(n)*b.scale)) }
 
+// ingestAll compares all consumers with the two streams that something is wanted of, under each policy; then with one that is half
+// messages; then the fast ones with one that lasts for some syncs.
 func (b *bench) ingestAll(ctx context.Context, r *report) error {
-	for _, record := range []func() *recording{
-		func() *recording { return recordMixed(b.scaled(mixedCommands)) },
-		func() *recording { return recordIncr(b.scaled(incrCommands)) },
-	} {
-		rec := record()
-		for _, policy := range b.policies {
-			rounds := b.rounds
-			if policy != policyEverySec {
-				rounds = 1
-			}
-			s := series{recording: rec.name, policy: policy}
-			for range rounds {
-				got, err := b.round(ctx, rec, policy)
-				if err != nil {
-					return err
-				}
-				s.rounds = append(s.rounds, got)
-			}
-			r.series = append(r.series, s)
+	fast := []consumer{bareCopy(b.self), sidecar(b.sidecar)}
+	all := fast
+	if b.replica != "" {
+		all = append(slices.Clip(fast), realReplica(b.replica))
+	}
+	mixed := recordMixed(b.scaled(mixedCommands))
+	if err := b.compare(ctx, r, mixed, all); err != nil {
+		return err
+	}
+	if err := b.compare(ctx, r, recordIncr(b.scaled(incrCommands)), all); err != nil {
+		return err
+	}
+	if err := b.repeat(ctx, r, series{policy: policyEverySec}, recordPublish(b.scaled(pubCommands)), all, b.rounds); err != nil {
+		return err
+	}
+	return b.repeat(ctx, r, series{policy: policyEverySec}, mixed.again(longTimes), fast, b.rounds)
+}
+
+// compare measures all consumers under each policy.
+func (b *bench) compare(ctx context.Context, r *report, rec *recording, compared []consumer) error {
+	for _, policy := range b.policies {
+		rounds := b.rounds
+		if policy != policyEverySec {
+			rounds = 1
+		}
+		if err := b.repeat(ctx, r, series{policy: policy, judged: policy == policyEverySec}, rec, compared, rounds); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// round measures each consumer once.
-func (b *bench) round(ctx context.Context, rec *recording, policy string) (round, error) {
-	got := round{}
-	for _, c := range []consumer{bareCopy(b.self), sidecar(b.sidecar), realReplica(b.replica)} {
-		m, err := b.ingest(ctx, c, rec, policy)
-		if err != nil {
-			return nil, fmt.Errorf("%s of %s under %s: %w", c.name, rec.name, policy, err)
+// repeat measures some rounds of a series and adds it to the report.
+func (b *bench) repeat(ctx context.Context, r *report, s series, rec *recording, compared []consumer, rounds int) error {
+	s.recording = rec.name
+	for range rounds {
+		got := round{}
+		for _, c := range compared {
+			m, err := b.ingest(ctx, c, rec, s.policy)
+			if err != nil {
+				return fmt.Errorf("%s of %s under %s: %w", c.name, rec.name, s.policy, err)
+			}
+			b.say("%-14s %-9s %-13s %6.0f MB/s, %5.2f CPU s, peak %4.0f MiB",
+				rec.name, s.policy, c.name, m.rate()/megabyte, m.cpu.Seconds(), float64(m.peak)/mebibyte)
+			got[c.name] = m
 		}
-		b.say("%-6s %-9s %-13s %6.0f MB/s, %5.2f CPU s, peak %4.0f MiB",
-			rec.name, policy, c.name, m.rate()/megabyte, m.cpu.Seconds(), float64(m.peak)/mebibyte)
-		got[c.name] = m
+		s.rounds = append(s.rounds, got)
 	}
-	return got, nil
+	r.series = append(r.series, s)
+	return nil
 }
 
 func (b *bench) rememberAll(ctx context.Context, r *report) error {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,17 +128,17 @@ func TestBareCopyCopies(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			u := listenHere(t, 0)
 			path := filepath.Join(t.TempDir(), "copy.aof")
-			rec := recordMixed(20_000)
+			rec := recordMixed(20_000).again(2)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			copied := make(chan error, 1)
 			go func() { copied <- copyStream(ctx, u.addr(), path, policy) }()
 			l, err := u.link(ctx)
 			require.NoError(t, err)
-			_, _, err = l.deliver(ctx, rec.data, true, policy != policyNo)
+			_, _, err = l.deliver(ctx, rec, true, policy != policyNo)
 			require.NoError(t, err)
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, rec.data, got)
+			require.Equal(t, slices.Concat(rec.data, rec.data), got)
 			cancel()
 			require.NoError(t, <-copied)
 		})

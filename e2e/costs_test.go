@@ -46,14 +46,14 @@ func TestIdleCostsNoMoreThanARealReplica(t *testing.T) {
 			for i, upstream := range beside {
 				after[i] = costsOf(t, upstream)
 			}
-			real, ours := after[0].less(before[0]), after[1].less(before[1])
-			t.Logf("in %s a real replica cost %+v, the sidecar %+v", idle, real, ours)
+			theirs, ours := after[0].less(before[0]), after[1].less(before[1])
+			t.Logf("in %s a real replica cost %+v, the sidecar %+v", idle, theirs, ours)
 			// The window may begin just after one ACK of the replica and just before one of the sidecar's.
 			const ack = 1
-			require.LessOrEqual(t, ours.acks, real.acks+ack)
-			require.LessOrEqual(t, ours.commands, real.commands+ack)
-			require.LessOrEqual(t, ours.connections, real.connections)
-			require.LessOrEqual(t, ours.bytesIn*real.acks, real.bytesIn*(real.acks+ack), "bytes that the upstream had to read")
+			require.LessOrEqual(t, ours.acks, theirs.acks+ack)
+			require.LessOrEqual(t, ours.commands, theirs.commands+ack)
+			require.LessOrEqual(t, ours.connections, theirs.connections)
+			require.LessOrEqual(t, ours.bytesIn*theirs.acks, theirs.bytesIn*(theirs.acks+ack), "bytes that the upstream had to read")
 		})
 	}
 }
@@ -115,12 +115,12 @@ func TestUpstreamStopsAsFastAsWithARealReplica(t *testing.T) {
 				return time.Since(begun)
 			}
 			first, second := testenv.StartServer(t, family), testenv.StartServer(t, family)
-			real := took(first, func() {
+			theirs := took(first, func() {
 				testenv.CaughtUp(t, first, testenv.StartServer(t, family, testenv.ReplicaOf(first), testenv.WithConfig("appendonly yes")))
 			})
 			var m mirror
 			ours := took(second, func() { m = startMirror(t, second.Addr()) })
-			t.Logf("stopped in %s beside a real replica, in %s beside the sidecar: %.2f times", real, ours, float64(ours)/float64(real))
+			t.Logf("stopped in %s beside a real replica, in %s beside the sidecar: %.2f times", theirs, ours, float64(ours)/float64(theirs))
 			const shutdownTimeout = 10 * time.Second // redis.conf's default
 			require.Less(t, ours, shutdownTimeout/2)
 

@@ -17,13 +17,13 @@ func TestSecondProcess(t *testing.T) {
 
 	second := newMirrorAt(t, m.Dir(), upstream.Addr())
 	second.start(t)
-	second.endsWith(t, 7)
+	second.endsHeld(t)
 	require.Contains(t, second.Log(), m.Dir())
 	require.Contains(t, second.Log(), "Try: ")
 
 	third := newMirror(t, upstream.Addr(), "control.socket="+m.Socket())
 	third.start(t)
-	third.endsWith(t, 7)
+	third.endsHeld(t)
 	require.Contains(t, third.Log(), m.Socket())
 
 	fixed := aofsidecar(t, "verify", "--fix", m.Dir())
@@ -57,7 +57,7 @@ func TestDirectoryOfAServer(t *testing.T) {
 
 				m := newMirrorAt(t, dir, upstream.Addr())
 				m.start(t)
-				m.endsWith(t, 7)
+				m.endsHeld(t)
 				require.Equal(t, before, dataFiles(t, filepath.Join(dir, kind.where)))
 				require.Zero(t, requireResyncs(t, upstream).full, "a server that would be asked for nothing")
 				require.NoError(t, owner.Start(t.Context()))
@@ -81,12 +81,12 @@ func dataFiles(t *testing.T, dir string) map[string]string {
 func TestBadConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.yaml")
-	text := "upstream:\n  adress: localhost:6379\n  repl-timeout: 5\naof:\n  dir: " + filepath.Join(dir, "aof") + "\n  appendfsync: sometimes\n"
+	text := "upstream:\n  addrs: localhost:6379\n  repl-timeout: 5\naof:\n  dir: " + filepath.Join(dir, "aof") + "\n  appendfsync: sometimes\n"
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	got := aofsidecar(t, "run", "--config", file, "--set", "aof.increment-size=12parsecs", "--set", "http.addr=nowhere")
 	require.Equal(t, 2, got.code, "%+v", got)
 	for _, said := range []string{
-		"upstream.adress", "upstream.addr", file + ":2", // the nearest known one, and where
+		"upstream.addrs", "upstream.addr", file + ":2", // the nearest known one, and where
 		"upstream.repl-timeout", file + ":3",
 		"aof.appendfsync", "sometimes", file + ":6",
 		"aof.increment-size", "12parsecs",

@@ -94,30 +94,32 @@ func (k *killer) kill(t *testing.T) {
 
 // Killed while the first snapshot arrives, it begins again; what was half there is not taken for whole.
 func TestKilledInTheFirstSnapshot(t *testing.T) {
-	testenv.EachFamily(t, func(t *testing.T, family testenv.Family) {
-		t.Parallel()
-		seed := newSeed(t)
-		upstream := testenv.StartServer(t, family)
-		write(t, upstream, workload.New(seed, family, workload.Options{NoFieldTTL: family.Has(testenv.FieldTTLReplayHazard)}), 2000)
-		ballast(t, upstream, seed, 1<<20)
-		proxy := testenv.NewProxy(t, upstream.Addr())
-		rng := rand.New(rand.NewPCG(seed, 0))
-		proxy.SetPlan(func(int) testenv.Plan {
-			at := 300 + rng.Int64N(1<<20)
-			return testenv.Plan{ToClient: testenv.Link{Faults: []testenv.Fault{{At: at, Kind: testenv.Stall}}}}
-		})
-		m := newMirror(t, proxy.Addr())
-		for i := range 5 {
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			t.Parallel()
+			seed := newSeed(t)
+			upstream := testenv.StartServer(t, family)
+			write(t, upstream, workload.New(seed, family, workload.Options{NoFieldTTL: family.Has(testenv.FieldTTLReplayHazard)}), 2000)
+			ballast(t, upstream, seed, 1<<20)
+			proxy := testenv.NewProxy(t, upstream.Addr())
+			rng := rand.New(rand.NewPCG(seed, 0))
+			proxy.SetPlan(func(int) testenv.Plan {
+				at := 300 + rng.Int64N(1<<20)
+				return testenv.Plan{ToClient: testenv.Link{Faults: []testenv.Fault{{At: at, Kind: testenv.Stall}}}}
+			})
+			m := newMirror(t, proxy.Addr())
+			for i := range 5 {
+				m.start(t)
+				require.NoError(t, proxy.Wait(t.Context(), "the snapshot to stand still", func(stats testenv.ProxyStats) bool {
+					return len(stats.Conns) > i && stats.Conns[i].Stalled
+				}))
+				m.kill(t)
+			}
+			proxy.SetPlan(nil)
 			m.start(t)
-			require.NoError(t, proxy.Wait(t.Context(), "the snapshot to stand still", func(stats testenv.ProxyStats) bool {
-				return len(stats.Conns) > i && stats.Conns[i].Stalled
-			}))
-			m.kill(t)
-		}
-		proxy.SetPlan(nil)
-		m.start(t)
-		m.awaitStreaming(t)
-		requireMirrored(t, upstream, m, "everysec")
-		requireCleanEnd(t, family, m)
-	})
+			m.awaitStreaming(t)
+			requireMirrored(t, upstream, m, "everysec")
+			requireCleanEnd(t, family, m)
+		})
+	}
 }

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// program is the binary under test.
-var program string
+// program is the binary under test, demo the one that shows it.
+var program, demo string
 
 // full says that nothing is shortened.
 var full = os.Getenv("AOFSIDECAR_E2E_FULL") != ""
@@ -23,8 +23,8 @@ var full = os.Getenv("AOFSIDECAR_E2E_FULL") != ""
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err == nil {
-		program = filepath.Join(dir, "aofsidecar")
-		err = build()
+		program, demo = filepath.Join(dir, "aofsidecar"), filepath.Join(dir, "demo")
+		err = build(dir)
 	}
 	if err == nil {
 		err = moreAtATime()
@@ -43,14 +43,14 @@ func exit(code int, err error) {
 	os.Exit(code) //nolint:forbidigo // TestMain has no other way to fail
 }
 
-func build() error {
-	args := []string{"build", "-o", program}
+func build(dir string) error {
+	args := []string{"build", "-o", dir}
 	if os.Getenv("AOFSIDECAR_E2E_RACE") != "" {
 		args = append(args, "-race")
 	}
-	build := exec.Command("go", append(args, "../cmd/aofsidecar")...)
+	build := exec.Command("go", append(args, "../cmd/aofsidecar", "../internal/demo")...)
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the sidecar: %w: %s", err, out)
+		return fmt.Errorf("build what is tested: %w: %s", err, out)
 	}
 	return nil
 }

@@ -26,13 +26,16 @@ const (
 // WAITAOF sends a GETACK when it blocks and polls no more, so a FACK that follows its GETACK by an fsync would be seen only
 // up to a second later. Waiting is exactly then possible when a GETACK came whose offset no FACK has reached: only
 // then moves of the durable offset are watched, and at all other times, however often the log syncs, they cost no packet and no
-// wake-up. FACK may exceed ACK (AckBehind): servers compare neither with the other (networking.c, replconfCommand).
+// wake-up. FACK may exceed ACK (AckBehind): servers compare neither with the other (replication.c:replconfCommand).
+//
+// An upstream that does not read FACK gets none.
 //
 // Values never decrease on a connection, where the upstream forgets nothing (protocol.md 3.2).
 type acker struct {
 	link     *link
 	acks     Acks
 	behind   bool
+	fack     bool // the upstream reads it
 	observer *Observer
 
 	wake chan struct{} // a GETACK has begun to wait for the durable offset
@@ -43,8 +46,8 @@ type acker struct {
 	out    []byte
 }
 
-func newAcker(l *link, acks Acks, behind bool, observer *Observer) *acker {
-	return &acker{link: l, acks: acks, behind: behind, observer: observer, wake: make(chan struct{}, 1), out: make([]byte, 0, 128)}
+func newAcker(l *link, acks Acks, behind, fack bool, observer *Observer) *acker {
+	return &acker{link: l, acks: acks, behind: behind, fack: fack, observer: observer, wake: make(chan struct{}, 1), out: make([]byte, 0, 128)}
 }
 
 // send acknowledges what the log has now.
@@ -61,7 +64,7 @@ func (a *acker) sendLocked() error {
 	}
 	durable, ok := a.acks.Durable()
 	a.sent.Received = max(a.sent.Received, received)
-	if a.sent.HasDurable = ok; ok {
+	if a.sent.HasDurable = ok && a.fack; a.sent.HasDurable {
 		a.sent.Durable = max(a.sent.Durable, durable)
 	}
 	a.out = appendAck(a.out[:0], a.sent)
@@ -87,7 +90,7 @@ func (a *acker) answer(before stream.Offset) {
 }
 
 // waitingLocked reports whether a GETACK is not covered by a FACK.
-func (a *acker) waitingLocked() bool { return a.wanted > a.sent.Durable }
+func (a *acker) waitingLocked() bool { return a.fack && a.wanted > a.sent.Durable }
 
 // run sends on the clock, with the first interval as given, and on moves of the durable offset until done is closed or a write
 // fails. It calls tick each time that the clock strikes.

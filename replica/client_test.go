@@ -408,6 +408,33 @@ func TestFackCostsNothingWhileNobodyWaits(t *testing.T) {
 	})
 }
 
+// Redis 7.0 reads no FACK: it would be bytes for nothing, and a real replica sends none.
+func TestNoFackToWhomReadsNone(t *testing.T) {
+	for server, want := range map[Server]bool{
+		{"redis", "7.0.0"}: false, {"redis", "7.0.15"}: false, {"redis", "7.2.0"}: true, {"redis", "7.10.0"}: true,
+		{"redis", "8.0.6"}: true, {"valkey", "7.2.7"}: true, {"valkey", "9.1.2"}: true, {}: true, {"redis", "next"}: true,
+	} {
+		require.Equal(t, want, server.readsFACK(), "%s", server)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		u, rec := newUpstream(t), newRecorder(t).at(position(t, idA, 1000), 0)
+		rec.autoFsync = true
+		run := start(t, u, rec)
+		p := u.accept()
+		p.expect("PING")
+		p.send("+PONG\r\n")
+		p.introduceAs("redis", "7.0.15")
+		p.expect("PSYNC", idA, "1001")
+		p.send("+CONTINUE\r\n")
+		p.expect("REPLCONF", "ACK", "1000")
+		p.send(cmd("SET", "k", "v") + getack)
+		for range 3 { // the answer, then only the clock
+			p.expect("REPLCONF", "ACK", itoa(1000+len(cmd("SET", "k", "v"))+len(getack)))
+		}
+		run.stop()
+	})
+}
+
 // One answer for all the GETACKs that were there to read: not a packet more than needed.
 func TestGetAcksTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

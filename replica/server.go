@@ -31,6 +31,12 @@ func (s Server) supported() bool {
 	return err != nil || s.Name != "redis" || n >= oldestRedis
 }
 
+// readsFACK reports whether the upstream reads FACK: WAITAOF came with Redis 7.2 and has been in every Valkey
+// (replication.c:replconfCommand of 7.0 ignores what follows ACK). To one that does not it would be bytes for nothing.
+func (s Server) readsFACK() bool {
+	return s.Name != "redis" || !strings.HasPrefix(s.Version, "7.0.")
+}
+
 // valkeyAsRedis is the version of Redis that Valkey claims where a client asks for Redis.
 const valkeyAsRedis = "7.2.4"
 

@@ -21,7 +21,7 @@ import (
 func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db int, firstAck time.Duration) (stream.Offset, error) {
 	c.enter(PhaseStreaming)
 	feed := newFeeder(c.sink, pos, db)
-	ack := newAcker(l, c.acks, c.opts.AckBehind, &c.opts.Observer)
+	ack := newAcker(l, c.acks, c.opts.AckBehind, c.State().Peer.Server.readsFACK(), &c.opts.Observer)
 	in := newInflow()
 	done := make(chan struct{})
 	var others sync.WaitGroup

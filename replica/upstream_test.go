@@ -143,12 +143,17 @@ func (p *peer) greet() {
 // introduce plays what follows PING and AUTH.
 func (p *peer) introduce() {
 	p.t.Helper()
+	p.introduceAs("redis", "8.0.6")
+}
+
+func (p *peer) introduceAs(name, version string) {
+	p.t.Helper()
 	p.expect("REPLCONF", "capa", "eof", "capa", "psync2")
 	p.send("+OK\r\n")
 	p.expect("REPLCONF", "version", "9.0.0")
 	p.send("-ERR Unrecognized REPLCONF option: version\r\n")
 	p.expect("HELLO")
-	p.send(hello("redis", "8.0.6"))
+	p.send(hello(name, version))
 }
 
 // resync plays handshake and PSYNC up to its arguments, which must be these.

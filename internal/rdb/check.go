@@ -43,22 +43,31 @@ type Summary struct {
 	// Checksummed says that there was a CRC64, and that it is right. Version 5 and later have one, unless the
 	// server runs with rdbchecksum no.
 	Checksummed bool
-	// Unwalked is the type or opcode that this package does not know, if there is one. The counts end there; the CRC64 was
-	// verified over the whole file all the same.
+	// Unwalked is the type, opcode or version that this package does not know, if there is one. The counts end there, and with a
+	// later version they and MaxDB are zero; the CRC64 was verified over the whole file all the same, if there is one: see Checksummed.
 	Unwalked *UnknownError
 }
 
 // Check reads r to its end, which must be the end of one RDB file, and verifies structure and CRC64; the package comment says what
 // that covers. No value is kept in memory.
 //
+// A file of a later version, with a well-formed magic, is accepted on its CRC64's word, Unwalked says so, and nothing is known
+// of it but the auxiliary fields that it begins with, up to the first other item and within 128 KiB. One that was cut is then
+// told by its CRC64, not by io.ErrUnexpectedEOF, unless it is shorter than any RDB file. Without a CRC64 only the code of the end is
+// looked for.
+//
 // The error is a *CorruptError, an *UnsupportedError, or r's own, wrapped. The Summary is then what was learned before.
 func Check(r io.Reader) (Summary, error) {
-	rd, err := NewReader(r)
+	rd, err := newReader(r)
 	if err != nil {
 		return Summary{}, err
 	}
 	c := checker{summary: Summary{Dialect: rd.dialect, Version: rd.version}}
-	if err = c.run(rd); err == nil {
+	walk := c.run
+	if rd.later() {
+		walk = c.glance
+	}
+	if err = walk(rd); err == nil {
 		c.summary.Bytes = rd.Offset()
 	}
 	c.summary.Checksummed = rd.Checksummed()
@@ -86,6 +95,7 @@ func (c *checker) run(rd *Reader) error {
 			}
 			return rd.src.err
 		case errors.As(err, &c.summary.Unwalked):
+			rd.src.err = nil
 			return rd.drain()
 		default:
 			return err

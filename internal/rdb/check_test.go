@@ -67,8 +67,8 @@ func TestCheckWithoutChecksum(t *testing.T) {
 
 func TestCheckUnsupported(t *testing.T) {
 	for _, in := range []string{
-		"REDIS0000", "REDIS0013", "REDIS9999", "REDIS-001", "REDIS+001", "REDIS 011", "REDISxxxx", "redis0011",
-		"VALKEY011", "VALKEY079", "VALKEY081", "VALKEYxxx", "*2\r\n$6\r\nS", "\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+		"REDIS0000", "REDIS-001", "REDIS+001", "REDIS 011", "REDISxxxx", "redis0011",
+		"REDIS 013", "REDIS+013", "REDIS1_00", "VALKEY000", "VALKEY011", "VALKEY079", "VALKEY+81", "VALKEYxxx", "*2\r\n$6\r\nS", "\x00\x00\x00\x00\x00\x00\x00\x00\x00",
 	} {
 		_, err := check(unsealed(in))
 		var unsupported *rdb.UnsupportedError
@@ -271,6 +271,8 @@ var hostile = []string{
 	"REDIS0011\xf5" + num(1<<40),
 	"VALKEY080\xf3" + num(1<<40),
 	"VALKEY080\xf3\x00" + num(1<<40),
+	"REDIS0013\xfa" + num(512<<20),
+	"VALKEY081\xfa\x00" + num(1<<40),
 }
 
 func TestCheckDoesNotTrustLengths(t *testing.T) {
@@ -290,6 +292,12 @@ func FuzzCheck(f *testing.F) {
 		f.Add([]byte(in))
 	}
 	f.Add([]byte(unsealed("REDIS0011")))
+	for _, body := range laterBodies {
+		if len(body) < 1000 {
+			f.Add([]byte(unsealed("REDIS0013" + replAux + body)))
+			f.Add([]byte(sealed("VALKEY081" + replAux + body)))
+		}
+	}
 	for _, v := range values {
 		if len(v.body) < 1000 {
 			f.Add([]byte(unsealed("REDIS0012" + string([]byte{byte(v.code)}) + str("k") + v.body)))
@@ -304,6 +312,10 @@ func FuzzCheck(f *testing.F) {
 		require.Equal(t, err, errAgain)
 		if err == nil {
 			require.Equal(t, int64(len(in)), got.Bytes)
+			if _, err := rdb.NewReader(strings.NewReader(in)); err != nil {
+				require.NotNil(t, got.Unwalked, "a later version")
+				require.Zero(t, got.Keys)
+			}
 			if got.Unwalked == nil {
 				requireCopies(t, in)
 			}

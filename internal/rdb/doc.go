@@ -26,10 +26,19 @@
 // A type or opcode that this package does not know ends the walk with an [UnknownError], as its length cannot be told. Check
 // then still verifies the CRC64 of the whole file.
 //
+// # Later versions
+//
+// A server that is newer than this package may write a higher version, and refusing it would leave that server
+// without a mirror. Check takes any later version on the word of the CRC64, which every version since 5 has as its last 8
+// bytes. Codes may have another meaning there and known ones another layout, so that nothing of the structure is believed or
+// called corrupt: no key is counted. Only the auxiliary fields at the very start are read, where servers write the position that the
+// file holds; further on, what looks like such a field may be part of a value. A later version whose CRC64 is switched off
+// (all zero) is accepted if the code of the end stands before it, as unchecked. A Reader refuses later versions.
+//
 // # Invariants
 //
 // Memory is a buffer of 128 KiB and tables of 32 KiB, plus the current key and what lies before it in its entry, plus short values of auxiliary
-// fields; it grows as bytes arrive, never by an announced length. Nothing is allocated per entry once these have
+// fields (twice the buffer and tables for a later version); it grows as bytes arrive, never by an announced length. Nothing is allocated per entry once these have
 // grown. The package does no I/O but through io.Reader and io.Writer.
 //
 // # Concurrency

@@ -21,7 +21,8 @@ func (e *CorruptError) Error() string {
 // Unwrap returns Err.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// UnsupportedError says that the input is no RDB file, or one of a version that we do not read.
+// UnsupportedError says that the input is no RDB file, or one of a version that there never was; from [NewReader] also that it is of
+// a later version than we know.
 type UnsupportedError struct {
 	// Magic are its first bytes, at most 9.
 	Magic string
@@ -32,14 +33,14 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("no rdb of a known version: begins with %q", e.Magic)
 }
 
-// UnknownError names a code that this package cannot walk past: a newer server wrote it, or the input is damaged
+// UnknownError names a code or version that this package cannot walk past: a newer server wrote it, or the input is damaged
 // in a way that only the CRC64 tells.
 type UnknownError struct {
 	// Offset is where the code is, in bytes from the start.
 	Offset int64
-	// What is "type or opcode", or "module opcode" for a part of a module's value.
+	// What is "type or opcode", "module opcode" for a part of a module's value, or "version" of the whole file.
 	What string
-	// Code is the code.
+	// Code is the code, or the version's number.
 	Code uint64
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
 const (
@@ -14,7 +15,7 @@ const (
 	trailerBytes = 8
 	// firstChecksummed is the first version with a CRC64.
 	firstChecksummed = 5
-	// lastRedis is the last version of Redis' dialect that we know, onlyValkey the only one of Valkey's.
+	// lastRedis is the last version of Redis' dialect that we know, onlyValkey the only one of Valkey's, and its first.
 	lastRedis, onlyValkey = 12, 80
 	// maxAuxValue bounds the values of auxiliary fields that are kept, in bytes.
 	maxAuxValue = 1 << 10
@@ -32,6 +33,7 @@ const (
 // Errors are final: *CorruptError, *UnknownError, or the wrapped error of the input or of CopyRaw's writer.
 type Reader struct {
 	src     source
+	magic   string
 	dialect Dialect
 	version int
 
@@ -70,25 +72,44 @@ const (
 )
 
 // NewReader reads the first 9 bytes of r and returns a Reader for what follows. The error is *UnsupportedError if r is no RDB
-// file of Redis version 1 to 12 or Valkey version 80, a *CorruptError if it is shorter than that, or r's own, wrapped.
+// file of Redis version 1 to 12 or Valkey version 80, a *CorruptError if it is shorter than that, or r's own, wrapped. Later
+// versions are for [Check] only: their items may be other than we think, and so cannot be copied.
 func NewReader(r io.Reader) (*Reader, error) {
+	rd, err := newReader(r)
+	if err == nil && rd.later() {
+		return nil, &UnsupportedError{Magic: rd.magic}
+	}
+	return rd, err
+}
+
+// newReader is NewReader, and takes later versions, too.
+func newReader(r io.Reader) (*Reader, error) {
 	rd := &Reader{src: newSource(r), value: []byte{}}
-	magic := string(rd.src.next(magicBytes))
+	rd.magic = string(rd.src.next(magicBytes))
 	if rd.src.err != nil {
 		return nil, rd.src.err
 	}
-	digits, valkey := magic[5:], magic[:6] == "VALKEY"
-	if valkey {
-		rd.dialect, digits = Valkey, magic[6:]
-	} else if magic[:5] != "REDIS" {
-		return nil, &UnsupportedError{Magic: magic}
+	first := uint64(1)
+	switch {
+	case strings.HasPrefix(rd.magic, "VALKEY"):
+		rd.dialect, first = Valkey, onlyValkey
+	case !strings.HasPrefix(rd.magic, "REDIS"):
+		return nil, &UnsupportedError{Magic: rd.magic}
 	}
-	version, err := strconv.ParseUint(digits, 10, 16)
+	version, err := strconv.ParseUint(rd.magic[rd.dialect.magicName():], 10, 16)
+	if err != nil || version < first {
+		return nil, &UnsupportedError{Magic: rd.magic}
+	}
 	rd.version = int(version)
-	if err != nil || valkey != (version == onlyValkey) || !valkey && (version < 1 || version > lastRedis) {
-		return nil, &UnsupportedError{Magic: magic}
-	}
 	return rd, nil
+}
+
+// later reports whether the version is one that was not known when this was written.
+func (r *Reader) later() bool {
+	if r.dialect == Valkey {
+		return r.version > onlyValkey
+	}
+	return r.version > lastRedis
 }
 
 // Dialect returns whose RDB it is.
@@ -300,19 +321,21 @@ func (r *Reader) trailer() {
 	}
 }
 
-// drain passes over what cannot be walked and takes the trailer, which must be the end of the input.
+// drain passes over what cannot be walked and takes the trailer, which must be the end of the input. In a later version the end may
+// have another code: a CRC64 that is right vouches for it.
 func (r *Reader) drain() error {
 	s := &r.src
-	s.err, r.rest = nil, restNone
+	r.rest = restNone
 	s.unwant()
 	last := 1
 	if r.version >= firstChecksummed {
 		last += trailerBytes
 	}
 	s.drain(last)
-	if s.byte() != opEOF {
+	ended := s.byte() == opEOF
+	r.trailer()
+	if vouched := r.later() && r.summed; !ended && !vouched {
 		s.corrupt("no end where it must be")
 	}
-	r.trailer()
 	return s.err
 }

