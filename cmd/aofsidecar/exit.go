@@ -66,6 +66,9 @@ func judge(err error) verdict {
 	if _, ok := errors.AsType[*admin.PlaceError](err); ok {
 		return verdict{code: exitFailed, hint: tryAnotherSocket}
 	}
+	if _, ok := errors.AsType[*aof.ForeignWriteError](err); ok { // it is an ErrFailed, too
+		return verdict{code: exitHeld, hint: "stop that server, and give it a copy of the directory: aof.dir has one writer"}
+	}
 	if errors.Is(err, aof.ErrFailed) {
 		return verdict{code: exitDisk, hint: "look at the kernel's log (dmesg); after a restart the mirror goes back to what was durable"}
 	}
