@@ -100,7 +100,7 @@ func TestOtherFilesStay(t *testing.T) {
 	require.FileExists(t, path)
 
 	_, err = ListenControl(t.Context(), filepath.Join(path, "below", "c.sock"))
-	require.ErrorContains(t, err, "make directory")
+	require.ErrorContains(t, err, "not a directory")
 	_, err = ListenControl(t.Context(), filepath.Join(t.TempDir(), strings.Repeat("s", 120)))
 	require.ErrorContains(t, err, "listen on control socket")
 }
