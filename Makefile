@@ -29,10 +29,6 @@ demo: build ## a mirror killed and restarted under traffic, a stock server boote
 servers: ## fetch the Redis and Valkey servers that the tests use
 	scripts/servers.sh
 
-.PHONY: demo
-demo: ## mirror a live server, kill the mirror, boot a stock server from what it kept
-	@scripts/demo.sh
-
 .PHONY: test
 test: $(GOTESTSUM) servers ## run every test
 	$(GOTESTSUM) --format pkgname-and-test-fails -- -timeout 30m $(PKG)
