@@ -1,9 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
 
 	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/admin"
@@ -35,6 +39,9 @@ type NotReadyError struct{ Why string }
 
 func (e *NotReadyError) Error() string { return e.Why }
 
+// tryAnotherSocket is the way out where no control socket can be made.
+const tryAnotherSocket = `set control.socket to a path where this user may make one, or to "" for none`
+
 // verdict is what an error means for the one who called us.
 type verdict struct {
 	code  int
@@ -55,6 +62,12 @@ func judge(err error) verdict {
 	}
 	if _, ok := errors.AsType[*admin.NotRunningError](err); ok {
 		return verdict{code: exitFailed, hint: "aofsidecar config --origin, and compare control.socket with that of the running sidecar"}
+	}
+	if _, ok := errors.AsType[*admin.PlaceError](err); ok {
+		return verdict{code: exitFailed, hint: tryAnotherSocket}
+	}
+	if _, ok := errors.AsType[*aof.ForeignWriteError](err); ok { // it is an ErrFailed, too
+		return verdict{code: exitHeld, hint: "stop that server, and give it a copy of the directory: aof.dir has one writer"}
 	}
 	if errors.Is(err, aof.ErrFailed) {
 		return verdict{code: exitDisk, hint: "look at the kernel's log (dmesg); after a restart the mirror goes back to what was durable"}
@@ -87,4 +100,32 @@ func printError(w io.Writer, err error) {
 	if v.hint != "" {
 		_, _ = fmt.Fprintf(w, "Try: %s\n", v.hint)
 	}
+}
+
+// errorLine is how a command with --json reports that it failed. Its form is a contract.
+type errorLine struct {
+	Error    string `json:"error"`
+	Try      string `json:"try,omitempty"` // a next step
+	ExitCode int    `json:"exit_code"`
+}
+
+// printJSONError writes the error as one line of JSON, also where stdout has said it: who reads JSON wants one place to look at.
+func printJSONError(w io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	v := judge(err)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(errorLine{Error: err.Error(), Try: v.hint, ExitCode: v.code}) // nowhere else to say it
+}
+
+// wantsJSON reports whether the command that ran has a flag --json and was given it. A mistake in another flag ends the parsing
+// before, so that the words themselves are looked at, too.
+func wantsJSON(cmd *cobra.Command, args []string) bool {
+	flag := cmd.Flags().Lookup("json")
+	if flag == nil {
+		return false
+	}
+	return flag.Value.String() == "true" || !flag.Changed && slices.Contains(args, "--json")
 }

@@ -25,8 +25,10 @@ func TestExitCodesAndHints(t *testing.T) {
 		{&UsageError{Err: errors.New("x"), Hint: "aofsidecar --help"}, 2, "aofsidecar --help"},
 		{&aof.CorruptError{Path: "/p"}, 5, "fresh snapshot"},
 		{&aof.HeldError{Dir: "/d"}, 7, "aof.dir"},
+		{&aof.ForeignWriteError{Path: "/d/f"}, 7, "stop that server"},
 		{&aof.NotOursError{Dir: "/d"}, 7, "aof.dir"},
 		{&admin.InUseError{Path: "/s"}, 7, "control.socket"},
+		{&admin.PlaceError{Path: "/s", Err: errors.New("x")}, 1, "control.socket"},
 		{&aof.DiskError{Op: "sync", Path: "/p", Err: errors.New("EIO")}, 9, "dmesg"},
 	} {
 		wrapped := c.err

@@ -22,7 +22,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
-	printError(stderr, err)
+	cmd, err := root.ExecuteC()
+	if wantsJSON(cmd, args) {
+		printJSONError(stderr, err)
+	} else {
+		printError(stderr, err)
+	}
 	return judge(err).code
 }

@@ -18,8 +18,8 @@ const (
 	// stuckAfter is how long a stage may go without progress before /healthz says so. No fsync and no swap of a base takes
 	// as long on a disk that works.
 	stuckAfter = 2 * time.Minute
-	// keysEvery and keysAfterBytes: the number of keys is asked for this often if the log has grown by so much, so that an idle
-	// upstream, whose PINGs do not grow it, is asked nothing.
+	// keysEvery and keysAfterBytes: the number of keys is asked for when the stream begins, and then this often if the log has
+	// grown by so much, so that an idle upstream, whose PINGs do not grow it, is asked nothing more.
 	keysEvery      = time.Minute
 	keysAfterBytes = 64 << 10
 )
@@ -47,8 +47,9 @@ type monitor struct {
 	stopping    atomic.Bool
 
 	// Of run's goroutine.
-	lastSample time.Time
-	sampleSize int64
+	lastSample  time.Time
+	sampleSize  int64
+	sampleSince time.Time // when the connection of that sample began to stream
 }
 
 // run looks every second until ctx ends.
@@ -75,11 +76,20 @@ func (m *monitor) look(ctx context.Context) {
 	}
 	m.note(now, position.ReplID, status, state)
 	size := status.BaseBytes + status.IncrementsBytes
-	grown := size < m.sampleSize || size-m.sampleSize >= keysAfterBytes
-	if state.Phase == replica.PhaseStreaming && grown && now.Sub(m.lastSample) >= keysEvery {
-		m.lastSample, m.sampleSize = now, size
+	if state.Phase == replica.PhaseStreaming && m.wantKeys(now, size, state.Since) {
+		m.lastSample, m.sampleSize, m.sampleSince = now, size, state.Since
 		m.sampler.sample(ctx)
 	}
+}
+
+// wantKeys reports whether the guard should hear the number of keys now, of a log of that size and a connection that has been
+// streaming since then.
+func (m *monitor) wantKeys(now time.Time, size int64, since time.Time) bool {
+	if !since.Equal(m.sampleSince) {
+		return true
+	}
+	grown := size < m.sampleSize || size-m.sampleSize >= keysAfterBytes
+	return grown && now.Sub(m.lastSample) >= keysEvery
 }
 
 // note takes down where the stages stand.

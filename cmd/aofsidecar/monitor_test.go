@@ -127,18 +127,41 @@ func TestAnIdleMirrorAsksNothing(t *testing.T) {
 				<-time.After(time.Second)
 			}
 		}
-		f.status.IncrementsBytes = keysAfterBytes
-		watch(2 * time.Second)
-		require.Equal(t, 1, f.asked, "once after it has grown")
-		require.Equal(t, map[stream.ReplID]int64{f.id: 7}, f.keys)
 		watch(time.Hour)
-		require.Equal(t, 1, f.asked, "not for what does not grow")
+		require.Equal(t, 1, f.asked, "once when the stream begins, not for what does not grow")
+		require.Equal(t, map[stream.ReplID]int64{f.id: 7}, f.keys)
 		f.status.IncrementsBytes += keysAfterBytes
 		watch(10 * time.Second)
 		require.Equal(t, 2, f.asked)
 		f.status.IncrementsBytes += keysAfterBytes
 		watch(10 * time.Second)
 		require.Equal(t, 2, f.asked, "at most once a minute")
+	})
+}
+
+// TestKeysAreCountedWhenTheStreamBegins holds that the guard knows the number of keys early: at the first connection, and after each
+// one that follows, also where the log has not grown or was looked at a moment ago.
+func TestKeysAreCountedWhenTheStreamBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeStages(t)
+		m := f.monitor(zap.NewNop())
+		look := func(phase replica.Phase, asked int) {
+			t.Helper()
+			if phase != f.state.Phase {
+				f.state.Phase, f.state.Since = phase, time.Now()
+			}
+			m.look(t.Context())
+			require.Equal(t, asked, f.asked)
+			<-time.After(time.Second)
+		}
+		look(replica.PhaseConnecting, 0)
+		look(replica.PhaseStreaming, 1)
+		look(replica.PhaseStreaming, 1)
+		look(replica.PhaseBackingOff, 1)
+		look(replica.PhaseStreaming, 2)
+		f.state.Since = time.Now() // lost and back between two looks
+		look(replica.PhaseStreaming, 3)
+		look(replica.PhaseStreaming, 3)
 	})
 }
 
@@ -219,7 +242,9 @@ func TestADeniedInfoIsSaidOnce(t *testing.T) {
 func TestAnAnswerThatMakesNoSense(t *testing.T) {
 	f := newFakeStages(t)
 	m := f.monitor(zap.NewNop())
+	f.state.Phase = replica.PhaseConnecting // the first look asks nothing
 	m.look(t.Context())
+	f.state.Phase = replica.PhaseStreaming
 	for _, info := range []string{"", "master_replid:zz", "master_replid:" + f.id.String() + "\r\nmaster_repl_offset:x"} {
 		f.info = info
 		m.sampler.next = time.Time{}

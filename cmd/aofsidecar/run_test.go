@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/admin"
@@ -259,4 +260,27 @@ func TestShutdownIsBounded(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	cut := func() { signals <- syscall.SIGINT }
 	require.ErrorContains(t, m.shutDown(never, signals, cut), "cut short by interrupt")
+}
+
+// TestRunWithoutARightToTheDefaultSocket holds that a user who may not make the folder of the default socket can mirror all the same,
+// and one who named a path is told.
+func TestRunWithoutARightToTheDefaultSocket(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	config := DefaultConfig()
+	config.AOF.Dir, config.HTTP.Addr = filepath.Join(t.TempDir(), "data"), ""
+	config.Control.Socket = filepath.Join(file, "c.sock") // as /run is for a user who is not root
+	core, logs := observer.New(zap.InfoLevel)
+
+	_, err := openMirror(t.Context(), config, zap.New(core))
+	require.Equal(t, exitFailed, judge(err).code)
+	require.Contains(t, judge(err).hint, "control.socket")
+
+	m := &mirror{config: config, zap: zap.New(core), defaultSocket: config.Control.Socket}
+	require.NoError(t, m.listen(t.Context()))
+	require.Nil(t, m.control)
+	warnings := logs.FilterLevelExact(zap.WarnLevel).All()
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0].ContextMap()["try"], "control.socket")
+	require.NoError(t, m.release())
 }

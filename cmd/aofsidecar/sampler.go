@@ -22,8 +22,8 @@ const (
 )
 
 // sampler asks the upstream what the stream does not tell: its offset, for the lag, and its number of keys, for the guard. It
-// asks only when somebody wants to know (a scrape, a probe, monitor after a good deal of traffic): an idle mirror costs the upstream nothing
-// that a replica does not. Safe for concurrent use.
+// asks only when somebody wants to know: a scrape, a probe, and monitor when the stream begins and after a good deal of traffic. An idle
+// mirror that nobody looks at asks nothing more. Safe for concurrent use.
 type sampler struct {
 	info  func(ctx context.Context, sections ...string) *redis.StringCmd
 	meter *observe.LagMeter

@@ -27,6 +27,8 @@ type mirror struct {
 	zap     *zap.Logger
 	started time.Time
 
+	defaultSocket string // of control.socket
+
 	log      *aof.Log
 	client   *replica.Client
 	side     *redis.Client // for INFO
@@ -38,7 +40,7 @@ type mirror struct {
 
 // openMirror takes the directory and the addresses, and connects nothing yet. What it has taken when it fails, it gives back.
 func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirror, err error) {
-	m := &mirror{config: config, zap: logger, started: time.Now().UTC(), registry: prometheus.NewRegistry()}
+	m := &mirror{config: config, zap: logger, started: time.Now().UTC(), registry: prometheus.NewRegistry(), defaultSocket: DefaultConfig().Control.Socket}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.release())
@@ -101,10 +103,24 @@ func (m *mirror) listen(ctx context.Context) error {
 			return fmt.Errorf("listen on http.addr: %w", err)
 		}
 	}
-	if path := m.config.Control.Socket; path != "" {
-		if m.control, err = admin.ListenControl(ctx, path); err != nil {
-			return fmt.Errorf("open control.socket: %w", err)
-		}
+	return m.listenControl(ctx)
+}
+
+// listenControl makes the control socket. The default path is root's: a user who may not make it there gets on without. A path that
+// was chosen is wanted.
+func (m *mirror) listenControl(ctx context.Context) error {
+	path := m.config.Control.Socket
+	if path == "" {
+		return nil
+	}
+	var err error
+	m.control, err = admin.ListenControl(ctx, path)
+	if place, ok := errors.AsType[*admin.PlaceError](err); ok && path == m.defaultSocket {
+		m.zap.Warn("no control socket: status and unpin cannot reach this process", zap.Error(place), zap.String("try", tryAnotherSocket))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open control.socket: %w", err)
 	}
 	return nil
 }

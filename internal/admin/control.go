@@ -23,12 +23,24 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("listen on %s: another sidecar answers there", e.Path)
 }
 
+// PlaceError says that a control socket cannot be made at its path: its folder cannot be made, or refuses.
+type PlaceError struct {
+	Path string
+	Err  error
+}
+
+// Error names the socket and the cause.
+func (e *PlaceError) Error() string { return fmt.Sprintf("make %s: %v", e.Path, e.Err) }
+
+// Unwrap returns the cause.
+func (e *PlaceError) Unwrap() error { return e.Err }
+
 // ListenControl makes the control socket at path, and its directory if there is none. The socket has mode 0600 from its first
 // moment. A socket that a dead process left is replaced; one that answers is an [*InUseError]; a file
-// that is no socket is an error and stays. Closing the listener removes the socket.
+// that is no socket is an error and stays; a path where none can be made is a [*PlaceError]. Closing the listener removes the socket.
 func ListenControl(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make directory of control socket: %w", err)
+		return nil, &PlaceError{Path: path, Err: err}
 	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, err
@@ -42,7 +54,7 @@ func ListenControl(ctx context.Context, path string) (net.Listener, error) {
 	}}
 	listener, err := config.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("listen on control socket: %w", err)
+		return nil, &PlaceError{Path: path, Err: err}
 	}
 	return listener, nil
 }
@@ -54,7 +66,7 @@ func removeStale(ctx context.Context, path string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look for control socket: %w", err)
+		return &PlaceError{Path: path, Err: err}
 	}
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("listen on %s: a file that is no socket is there", path)
@@ -65,6 +77,8 @@ func removeStale(ctx context.Context, path string) error {
 	case err == nil:
 		_ = conn.Close() // it has answered
 		return &InUseError{Path: path}
+	case errors.Is(err, fs.ErrPermission): // another user's
+		return &PlaceError{Path: path, Err: err}
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("ask control socket: %w", err)
 	}

@@ -100,7 +100,25 @@ func TestOtherFilesStay(t *testing.T) {
 	require.FileExists(t, path)
 
 	_, err = ListenControl(t.Context(), filepath.Join(path, "below", "c.sock"))
-	require.ErrorContains(t, err, "make directory")
+	require.ErrorContains(t, err, "not a directory")
 	_, err = ListenControl(t.Context(), filepath.Join(t.TempDir(), strings.Repeat("s", 120)))
 	require.ErrorContains(t, err, "listen on control socket")
+}
+
+// TestAPlaceThatCannotHoldASocket tells a path that is of no use to this user from one that is in use.
+func TestAPlaceThatCannotHoldASocket(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, path := range map[string]string{
+		"no folder can be made": filepath.Join(file, "run", "c.sock"),
+		"the folder is a file":  filepath.Join(file, "c.sock"),
+		"the folder refuses":    "/proc/c.sock",
+	} {
+		_, err := ListenControl(t.Context(), path)
+		var place *PlaceError
+		require.ErrorAs(t, err, &place, name)
+		require.Equal(t, path, place.Path)
+		require.Error(t, errors.Unwrap(place))
+		require.ErrorContains(t, err, path)
+	}
 }
