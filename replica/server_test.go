@@ -212,7 +212,7 @@ func waitAOF(t *testing.T, conn *redis.Conn, rec *recorder, sent <-chan Ack) {
 	}
 	fsync(true)
 	for range 20 {
-		require.EqualValues(t, 1, wait(time.Minute), "the answer to GETACK has to hold the FACK")
+		require.EqualValues(t, 1, wait(25*time.Second), "the answer to GETACK has to hold the FACK")
 	}
 	fsync(false)
 	for range 3 { // the fsync comes after the answer to GETACK
@@ -226,7 +226,7 @@ func waitAOF(t *testing.T, conn *redis.Conn, rec *recorder, sent <-chan Ack) {
 			}
 			fsync(false)
 		}()
-		require.EqualValues(t, 1, wait(time.Minute), "no FACK after the fsync")
+		require.EqualValues(t, 1, wait(25*time.Second), "no FACK after the fsync")
 		<-synced
 	}
 }
