@@ -54,7 +54,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}
 	at, keep := s.lastAt, s.boundary
 	if !trust {
-		if at, err = s.provenPlace(f); err != nil {
+		if at, err = s.provenPlace(f, mem == lossy); err != nil {
 			return Recovery{}, err
 		}
 	}
@@ -77,7 +77,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 		l.keep = keep.cursor
 	}
 	if !trust {
-		l.inc.synced = at.file
+		l.inc.synced = at.data
 	}
 	l.acks.reset(min(s.proven, at.offset))
 	l.received.Store(int64(at.offset))
