@@ -48,10 +48,10 @@
 // history (type h), and those names are unlinked afterwards, at the next start if need be. So at each instant the manifest on disk
 // names whole files only, and nothing is unlinked that it names.
 //
-// Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. In the same boot (kill -9)
-// the page cache has everything that was written: the position is the last mark outside MULTI. A stock server that was booted
-// here meanwhile has appended only below it. After a power loss the position is the last boundary that a mark proves durable; so it
-// is after a failed fsync, of which the latch leaves word in the lock file.
+// Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. The position is the last
+// boundary that a mark proves durable; under FsyncNo, where marks prove little, the last mark outside MULTI if neither a reboot nor a failed
+// fsync came between. A stock server that was booted here meanwhile has appended only below either.
+//
 // What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
 // without an upstream, it stays, up to the last whole command outside MULTI.
 //
