@@ -107,8 +107,11 @@ func TestCrashAtEveryOperation(t *testing.T) {
 				r.fs.OnOp(func(n int, op fsxtest.Op) {
 					points++
 					for _, crash := range []fsxtest.Crash{
-						fsxtest.KillProcess{}, fsxtest.Reboot{}, fsxtest.PowerLossAll{},
-						fsxtest.PowerLossOrdered{Seed: seed<<32 + uint64(n)}, fsxtest.PowerLoss{Seed: seed<<32 + uint64(n)},
+						fsxtest.KillProcess{},
+						fsxtest.Reboot{},
+						fsxtest.PowerLossAll{},
+						fsxtest.PowerLossOrdered{Seed: seed<<32 + uint64(n)},
+						fsxtest.PowerLoss{Seed: seed<<32 + uint64(n)},
 					} {
 						r.checkCrash(n, op, crash)
 					}

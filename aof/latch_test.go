@@ -178,8 +178,8 @@ func checkLatch(t *testing.T, b breakage, seed uint64) {
 	r.h.plain(3)
 	r.feed()
 	var told Status
-	f := failOps(r.fs, 1, b.errno, b.match())
-	f.onHit = func(fsxtest.Op) { told = r.l.Status() }
+	f := &fault{match: b.match(), err: b.errno, left: 1, onHit: func(fsxtest.Op) { told = r.l.Status() }}
+	r.fs.FailOp(f.ask)
 	err := b.act(r)
 	r.fs.FailOp(nil)
 	require.Equal(t, 1, f.count())

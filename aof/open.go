@@ -92,6 +92,9 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.tidy(); err != nil {
 		return err
 	}
+	if err := l.probe(); err != nil {
+		return err
+	}
 	if l.chains, err = listRetained(l.fs, l.at); err != nil {
 		return err
 	}
@@ -269,6 +272,19 @@ func (l *Log) dropUnfinished() error {
 		return err
 	}
 	return l.removeEmpty(l.at.retainedDir())
+}
+
+// probe makes a file and removes it: a directory that we cannot write to is found before the upstream forks for us.
+func (l *Log) probe() error {
+	path := l.at.path(fsx.TempPrefix + "probe")
+	f, err := l.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if isNoSpace(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("probe the directory: %w", err)
+	}
+	return errors.Join(f.Close(), l.fs.Remove(path))
 }
 
 // tidy removes our temporary names.

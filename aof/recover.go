@@ -54,7 +54,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}
 	at, keep := s.lastAt, s.boundary
 	if !trust {
-		if at, err = s.provenPlace(f); err != nil {
+		if at, err = s.provenPlace(f, mem == lossy); err != nil {
 			return Recovery{}, err
 		}
 	}
@@ -77,7 +77,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 		l.keep = keep.cursor
 	}
 	if !trust {
-		l.inc.synced = at.file
+		l.inc.synced = at.data
 	}
 	l.acks.reset(min(s.proven, at.offset))
 	l.received.Store(int64(at.offset))
@@ -101,6 +101,13 @@ func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
 	proven, err := provenBelow(f, s.syntax.Offset, size, s.at.id)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.path, err)
+	}
+	end := make([]byte, min(size, endBytes))
+	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %s: %w", s.path, err)
+	}
+	if m := lastMark(end); m.pos.ReplID == s.at.id && m.durable == m.pos.Offset && m.unixMilli >= s.at.unixMilli {
+		proven = max(proven, m.durable) // a clean stop
 	}
 	if proven > s.boundary.offset {
 		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: fmt.Sprintf(

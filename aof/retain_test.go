@@ -3,7 +3,6 @@ package aof
 import (
 	"fmt"
 	"io/fs"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -210,7 +209,7 @@ func (r *rig) checkGuardedCrash(crash fsxtest.Crash, one string, old *history, f
 	}
 	require.Empty(r.t, next.l.Status().Retained, where)
 	for path := range tree(r.t, next.fs, rigDir) {
-		require.False(r.t, strings.Contains(path, "/retained/"), "%s: %s", where, path)
+		require.NotContains(r.t, path, "/retained/", where)
 	}
 	next.h = old
 	next.goOn()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
@@ -12,9 +11,6 @@ import (
 
 // scanBuffer is how much of a file is read at once, in bytes.
 const scanBuffer = 1 << 20
-
-// noLimit lets a scan take every boundary.
-const noLimit = stream.Offset(math.MaxInt64)
 
 // place is a cursor with the history that it belongs to.
 type place struct {
@@ -25,11 +21,12 @@ type place struct {
 
 // scan is what one pass over an increment finds.
 type scan struct {
-	path  string
-	size  int64         // of the file, or of what is to be read of it
-	limit stream.Offset // boundaries past it are not taken
-	first bool          // of the boundaries at one offset the first is taken: marks behind it are not proven
-	visit func() error  // nil, or called after each whole command: begin, at, sc and tr describe it
+	path    string
+	size    int64 // of the file, or of what is to be read of it
+	limited bool  // no boundary past limit is taken
+	first   bool  // and of those at one offset the first: marks behind it are not proven
+	limit   stream.Offset
+	visit   func() error // nil, or called after each whole command: begin, at, sc and tr describe it
 
 	sc resp.Scanner
 	tr resp.Tracker
@@ -42,10 +39,10 @@ type scan struct {
 	headLen  int64
 	last     mark          // the last mark outside MULTI
 	lastAt   place         // and where it ends
-	boundary place         // the last boundary outside MULTI whose offset is at most limit
+	boundary place         // the last boundary outside MULTI that was taken
 	proven   stream.Offset // the highest offset that a mark says was durable
 
-	// anchor is the last mark outside MULTI whose offset is below proven, or the first mark; ahead are the marks behind it.
+	// anchor is a mark outside MULTI whose offset is below proven, or the first mark; ahead are some of the marks behind it.
 	anchor place
 	ahead  []place
 
@@ -62,9 +59,6 @@ var errNoHead = errors.New("it does not begin with SELECT and a mark")
 // a *CorruptError; errNoHead means that the file is not one of ours.
 func (s *scan) run(r io.Reader) error {
 	s.sc.AllowAnnotations = true
-	if s.limit == 0 {
-		s.limit = noLimit
-	}
 	buf := make([]byte, min(max(s.size, 1), scanBuffer))
 	for {
 		n, err := r.Read(buf)
@@ -161,12 +155,14 @@ func (s *scan) command(end int64) error {
 // takes reports whether this is a boundary to take.
 func (s *scan) takes() bool {
 	switch {
-	case s.tr.Multi, s.headLen == 0, s.at.offset > s.limit:
+	case s.tr.Multi, s.headLen == 0:
 		return false
-	case s.first && s.boundary.file > 0:
-		return s.at.offset > s.boundary.offset
-	default:
+	case !s.limited:
 		return true
+	case s.first && s.at.offset == s.boundary.offset:
+		return false
+	default:
+		return s.at.offset <= s.limit
 	}
 }
 
@@ -212,10 +208,17 @@ func (s *scan) takeMark(m mark) error {
 	if !s.tr.Multi {
 		s.last, s.lastAt = m, s.at
 		s.lastAt.db = s.tr.DB
-		s.ahead = append(s.ahead, s.lastAt)
+		s.lookAhead()
 	}
 	s.prove(m.durable)
 	return nil
+}
+
+// lookAhead remembers the last mark as a later anchor, unless one is near. Under "no" a whole increment of marks may prove nothing.
+func (s *scan) lookAhead() {
+	if n := len(s.ahead); n == 0 || s.lastAt.file-s.ahead[n-1].file >= scanBuffer {
+		s.ahead = append(s.ahead, s.lastAt)
+	}
 }
 
 // prove raises proven, and moves the anchor up to it.
@@ -229,12 +232,12 @@ func (s *scan) prove(to stream.Offset) {
 	s.ahead = append(s.ahead[:0], s.ahead[n:]...)
 }
 
-// provenPlace returns the first place at the last boundary that marks prove durable; what stands behind it, be it a mark, no fsync
-// need have covered. r is the whole file that s has read. It reads only from the anchor on.
-func (s *scan) provenPlace(r io.ReaderAt) (place, error) {
+// provenPlace returns the last boundary that marks prove durable: behind the marks that stand there, or before them if first, for no
+// fsync need have covered them. r is the whole file that s has read. It reads only from the anchor on.
+func (s *scan) provenPlace(r io.ReaderAt, first bool) (place, error) {
 	from := s.anchor
 	p := scan{
-		path: s.path, size: s.size, limit: s.proven, first: true,
+		path: s.path, size: s.size, limited: true, first: first, limit: s.proven,
 		commands: 2, off: from.file, begin: from.file, at: from, head: s.head, headLen: s.headLen,
 		lastAt: from, boundary: from,
 	}

@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ type Report struct {
 	Base       BaseReport        `json:"base"`
 	Increments []IncrementReport `json:"increments"`
 	Position   stream.Position   `json:"-"`
-	Torn       int64             `json:"torn_bytes"` // at the end: no whole command outside MULTI; servers cut them, and so does Fix
-	Garbage    string            `json:"garbage,omitempty"`
+	Torn       int64             `json:"torn_bytes"`        // at the end: no whole command outside MULTI; servers cut them, and so does Fix
+	Garbage    string            `json:"garbage,omitempty"` // what is wrong with them, where they are no RESP: a power loss can leave such
 }
 
 // BaseReport is what Verify found in the base.
@@ -54,7 +55,7 @@ type IncrementReport struct {
 // Verify reads everything that the manifest names: the base's checksum and structure, each command of each increment, and that marks
 // and increments follow one another without a hole. It takes no lock and works on a directory that is being written.
 //
-// A torn tail is reported and is no error; a *CorruptError or *NotOursError is the first damage found. fs.ErrNotExist: no manifest.
+// A torn tail is reported and is no error, nor is what a power loss leaves of bytes that nothing proves durable; a *CorruptError or *NotOursError is the first damage found. fs.ErrNotExist: no manifest.
 func Verify(ctx context.Context, opt Options) (Report, error) {
 	opt, err := opt.withDefaults()
 	if err != nil {
@@ -120,11 +121,21 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 		v.Torn = size - s.boundary.file
 	}
 	v.Position = end
-	if v.last.syntax != nil {
-		v.Garbage = v.last.syntax.What
-		return v, &CorruptError{Path: v.last.path, Offset: v.last.syntax.Offset, What: v.last.syntax.What}
+	if v.last.syntax == nil {
+		return v, nil
 	}
-	return v, nil
+	v.Garbage = v.last.syntax.What
+	return v, tailBelievable(opt.FS, v.last)
+}
+
+// tailBelievable returns nil for bytes that a power loss explains, else the *CorruptError.
+func tailBelievable(fsys fsx.FS, s *scan) (err error) {
+	f, err := fsys.OpenFile(s.path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	defer func() { err = cmp.Or(err, f.Close()) }()
+	return s.believable(f, s.size, false)
 }
 
 func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep BaseReport, err error) {
@@ -203,7 +214,7 @@ func Fix(ctx context.Context, opt Options) (cut int64, err error) {
 		}
 	}()
 	v, verr := verifyOnce(ctx, opt)
-	if verr != nil && (v.last == nil || v.last.syntax == nil) {
+	if verr != nil {
 		return 0, verr
 	}
 	if v.Torn == 0 {
@@ -223,13 +234,6 @@ func cutTorn(fsys fsx.FS, s *scan) (err error) {
 			err = cerr
 		}
 	}()
-	st, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("fix: %w", err)
-	}
-	if err := s.believable(f, st.Size(), false); err != nil {
-		return err
-	}
 	if err := f.Truncate(s.boundary.file); err != nil {
 		return fmt.Errorf("fix: %w", err)
 	}

@@ -21,6 +21,7 @@ type discard struct {
 	pos      stream.Position
 	received atomic.Int64
 	runs     atomic.Int64
+	groups   atomic.Int64 // runs without More
 	target   int64
 	tail     bool // the last run was not Whole
 	torn     bool // bytes were dropped inside a command
@@ -46,6 +47,9 @@ func (d *discard) FullResync(_ context.Context, _ stream.Snapshot, r io.Reader) 
 
 func (d *discard) Append(_ context.Context, run *stream.Run) error {
 	d.runs.Add(1)
+	if !run.More {
+		d.groups.Add(1)
+	}
 	d.torn = d.torn || d.tail && run.Dropped > 0
 	d.tail = !run.Whole
 	if n := d.received.Add(run.Len()); n == d.target {
@@ -151,6 +155,7 @@ func benchmarkStream(b *testing.B, chunk []byte) {
 	<-sink.reached
 	b.StopTimer()
 	b.ReportMetric(float64(sink.received.Load())/float64(sink.runs.Load())/1024, "KiB/run")
+	b.ReportMetric(float64(sink.received.Load())/float64(sink.groups.Load())/1024, "KiB/group") // of runs with More, and one without
 	cancel()
 	require.NoError(b, <-done)
 	require.NoError(b, conn.Close())

@@ -41,6 +41,23 @@ func TestParseAddr(t *testing.T) {
 	}
 }
 
+// What stands before an '@' may be a password, and errors are logged.
+func TestAddressWithPasswordIsNotQuoted(t *testing.T) {
+	for _, addr := range []string{
+		"user:hunter2@host:6379", "hunter2@host:6379", ":hunter2@host:6379", "hunter2@host", "redis://user:hunter2@host:6379",
+		"rediss://:hunter2@[::1]:6379/0", "host:hunter2@", "@hunter2:6379", "unix://user:hunter2@/run/redis.sock",
+		"hunter2@", "hunter2@:6379", "host:6379@hunter2",
+	} {
+		_, err := New(Options{Addr: addr}, nil, nil)
+		require.ErrorContains(t, err, "user and password do not belong in the address", addr)
+		require.NotContains(t, err.Error(), "hunter2", addr)
+	}
+	for _, path := range []string{"/run/redis@1.sock", "unix:///run/redis@1.sock"} {
+		_, err := New(Options{Addr: path}, nil, nil)
+		require.NoError(t, err, "a path may have one")
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	b := Backoff{First: time.Second, Max: 10 * time.Second}
 	var got []time.Duration

@@ -57,6 +57,7 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 		}
 		if f.scan.Kind().Dropped() && !f.pieces {
 			if data < cmd {
+				f.run.More = true // at least the command that is dropped
 				if err := f.append(ctx, p[data:cmd]); err != nil {
 					return data, err
 				}

@@ -118,6 +118,40 @@ func TestRandomStreamInRandomReads(t *testing.T) {
 	}
 }
 
+// All runs of what was read together but the last one say that another follows, also where the last is only dropped bytes, and
+// before a stream that is none.
+func TestMoreFollows(t *testing.T) {
+	set, publish := cmd("SET", "k", "v"), cmd("PUBLISH", "c", "m")
+	for name, tc := range map[string]struct {
+		p    string
+		want []bool
+	}{
+		"kept only":      {set + set, []bool{false}},
+		"dropped only":   {publish + heartbeat, []bool{false}},
+		"dropped first":  {publish + set + set, []bool{false}},
+		"dropped last":   {set + set + publish, []bool{true, false}},
+		"taking turns":   {publish + set + getack + set + publish + heartbeat + set, []bool{true, true, false}},
+		"inside MULTI":   {cmd("MULTI") + set + heartbeat + set, []bool{true, false}},
+		"half a command": {set + heartbeat + set + set[:9], []bool{true, false}},
+		"half a dropped": {set + cmd("PUBLISH", "c", strings.Repeat("m", 99))[:60], []bool{false}},
+		"no stream":      {set + heartbeat + set + "nonsense\r\n", []bool{true, false}},
+		"no stream next": {set + heartbeat + "nonsense\r\n", []bool{true, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder(t).at(position(t, idA, 1000), 0)
+			rec.open = true
+			f := newFeeder(rec, rec.pos, 0)
+			_, err := f.feed(t.Context(), []byte(tc.p), 0, 1)
+			require.Equal(t, strings.HasPrefix(name, "no stream"), err != nil)
+			var got []bool
+			for _, run := range rec.seenRuns() {
+				got = append(got, run.More)
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
 // What is in flight is bounded, and not a byte is lost when the sink goes on.
 func TestInFlightIsBounded(t *testing.T) {
 	rec := newRecorder(t).at(position(t, idA, 0), 0)

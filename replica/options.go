@@ -12,7 +12,8 @@ import (
 
 // Options say whom to replicate from, and how. They are read by [New] only.
 type Options struct {
-	// Addr is the upstream: host:port, [ipv6]:port, unix:///path or /path. Names are resolved afresh at every connection.
+	// Addr is the upstream: host:port, [ipv6]:port, unix:///path or /path. Names are resolved afresh at every connection. User
+	// and password belong into Credentials: an address other than a path that has an '@' is refused, and never quoted.
 	Addr string
 
 	// Credentials is called at every connection. Nil, or an empty name and password: no AUTH. An empty name: AUTH with the
@@ -52,12 +53,19 @@ type endpoint struct {
 	host    string // what a certificate must name; empty for unix
 }
 
+// errLogin does not quote the address: what stands before an '@' may be a password, and errors are logged.
+var errLogin = errors.New("parse address: it has an '@': user and password do not belong in the address")
+
 func parseAddr(addr string) (endpoint, error) {
-	if path, ok := strings.CutPrefix(addr, "unix://"); ok || strings.HasPrefix(addr, "/") {
-		if !strings.HasPrefix(path, "/") {
-			return endpoint{}, fmt.Errorf("parse address %q: want an absolute path after unix://", addr)
-		}
+	path, isURL := strings.CutPrefix(addr, "unix://")
+	if strings.HasPrefix(path, "/") {
 		return endpoint{network: "unix", address: path}, nil
+	}
+	if strings.Contains(addr, "@") {
+		return endpoint{}, errLogin
+	}
+	if isURL {
+		return endpoint{}, fmt.Errorf("parse address %q: want an absolute path after unix://", addr)
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -30,6 +30,7 @@ type recorder struct {
 	mu       sync.Mutex
 	open     bool // between Continue or FullResync and Rollback
 	tail     bool // the last run was not Whole
+	more     bool // it had More
 	pos      stream.Position
 	db       int
 	kept     []byte
@@ -116,11 +117,16 @@ func (r *recorder) FullResync(ctx context.Context, snap stream.Snapshot, body io
 func (r *recorder) Append(ctx context.Context, run *stream.Run) error {
 	if hook := hookOf(r, &r.onAppend); hook != nil {
 		if err := hook(ctx, run); err != nil {
+			r.change(func() { r.more = false })
 			return err
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.more {
+		require.Equal(r.t, r.runs[len(r.runs)-1].UnixMilli, run.UnixMilli, "these bytes were not there yet")
+	}
+	r.more = run.More
 	require.True(r.t, r.open, "Append before Continue or FullResync")
 	require.Positive(r.t, run.Len(), "a run of nothing")
 	require.LessOrEqual(r.t, run.Boundary, run.Len())
@@ -155,6 +161,7 @@ func (r *recorder) Rollback() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	require.True(r.t, r.open, "Rollback twice")
+	require.False(r.t, r.more, "more was promised")
 	r.log("rollback to %d", r.boundary.Offset)
 	r.open, r.tail = false, false
 	r.pos, r.db, r.kept = r.boundary, r.dbAtB, r.kept[:r.keptAtB]

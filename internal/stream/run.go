@@ -28,6 +28,12 @@ type Run struct {
 	// Multi says that the run ends inside MULTI..EXEC.
 	Multi bool
 
+	// More says that another run follows at once: it is made of bytes that were read together with this one's, and the next call of
+	// the log is its Append, with no read, wait or answer to the upstream in between. A log may therefore postpone
+	// what it does once for several runs to the first without More, which surely comes unless an Append fails. False says
+	// nothing: more may follow.
+	More bool
+
 	// UnixMilli is when the run was read from the socket.
 	UnixMilli int64
 }

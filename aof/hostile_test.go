@@ -17,9 +17,9 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// R1. After a failed fsync the kernel calls the lost pages clean. The container is restarted in the same boot, and the next fsync
+// After a failed fsync the kernel calls the lost pages clean. The container is restarted in the same boot, and the next fsync
 // succeeds. The package promises that "the next start believes only what marks prove".
-func TestReviewRestartAfterFailedSyncBelievesOnlyProofs(t *testing.T) {
+func TestHostileRestartAfterFailedSyncBelievesOnlyProofs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		r.start()
@@ -47,9 +47,9 @@ func TestReviewRestartAfterFailedSyncBelievesOnlyProofs(t *testing.T) {
 	})
 }
 
-// R2. The manifest is gone (a glob that left it out, a file system check): base and increments are whole. DESIGN 4: "Data files
+// The manifest is gone (a glob that left it out, a file system check): base and increments are whole. DESIGN 4: "Data files
 // without a manifest ... refuse to start, exit 7".
-func TestReviewDataWithoutManifestIsRefused(t *testing.T) {
+func TestHostileDataWithoutManifestIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		r.start()
@@ -65,7 +65,7 @@ func TestReviewDataWithoutManifestIsRefused(t *testing.T) {
 			_ = l.Close()
 			after := tree(t, r.fs, y.aofDir())
 			for path, data := range before {
-				require.Equal(t, len(data), len(after[path]), "%s was overwritten", path)
+				require.Len(t, after[path], len(data), "%s was overwritten", path)
 			}
 		}
 		var notOurs *NotOursError
@@ -73,8 +73,8 @@ func TestReviewDataWithoutManifestIsRefused(t *testing.T) {
 	})
 }
 
-// R3. retained/<timeline> was booted as the docs say, and the server left its dump.rdb there.
-func TestReviewServerBootedInRetained(t *testing.T) {
+// retained/<timeline> was booted as the docs say, and the server left its dump.rdb there.
+func TestHostileServerBootedInRetained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		r.start()
@@ -89,8 +89,8 @@ func TestReviewServerBootedInRetained(t *testing.T) {
 	})
 }
 
-// R4. A folder in retained/ that is not ours is removed.
-func TestReviewOtherFoldersInRetainedStay(t *testing.T) {
+// A folder in retained/ that is not ours is removed.
+func TestHostileOtherFoldersInRetainedStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		r.start()
@@ -107,9 +107,9 @@ func TestReviewOtherFoldersInRetainedStay(t *testing.T) {
 	})
 }
 
-// R5. The base was empty (a new upstream), nobody counted keys (no scrape, INFO denied, or less than 64 KiB of traffic), the upstream restarts
+// The base was empty (a new upstream), nobody counted keys (no scrape, INFO denied, or less than 64 KiB of traffic), the upstream restarts
 // empty and one key is written before the snapshot; it crashes once more. Nothing is left of the data.
-func TestReviewGuardKnowsThatThereWasData(t *testing.T) {
+func TestHostileGuardKnowsThatThereWasData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t, "a1", 50, 10000)
 		r := newRig(t, h, nil)
@@ -122,8 +122,8 @@ func TestReviewGuardKnowsThatThereWasData(t *testing.T) {
 	})
 }
 
-// R6. The file system has no hard links (exFAT, some CIFS and FUSE), or appendonlydir is a mount of its own (EXDEV).
-func TestReviewNoHardLinks(t *testing.T) {
+// The file system has no hard links (exFAT, some CIFS and FUSE), or appendonlydir is a mount of its own (EXDEV).
+func TestHostileNoHardLinks(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.EXDEV} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, newHistory(t, "a1", 50, 3), nil)
@@ -135,8 +135,8 @@ func TestReviewNoHardLinks(t *testing.T) {
 	}
 }
 
-// R7. A stock server that was started in the directory itself beside us appends to our open increment.
-func TestReviewForeignWriterIsNoticed(t *testing.T) {
+// A stock server that was started in the directory itself beside us appends to our open increment.
+func TestHostileForeignWriterIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		r.start()
@@ -164,9 +164,9 @@ func TestReviewForeignWriterIsNoticed(t *testing.T) {
 	})
 }
 
-// R8. The directory, lock file included, is a crash-consistent snapshot of a live volume, mounted on a host that did not reboot: the
+// The directory, lock file included, is a crash-consistent snapshot of a live volume, mounted on a host that did not reboot: the
 // same as a power loss, with the same boot id. A page in a value is missing, a later mark is there.
-func TestReviewVolumeSnapshotInTheSameBoot(t *testing.T) {
+func TestHostileVolumeSnapshotInTheSameBoot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHistory(t, "a1", 50, 3)
 		r := newRig(t, h, nil)
@@ -184,7 +184,7 @@ func TestReviewVolumeSnapshotInTheSameBoot(t *testing.T) {
 		data := readAll(t, r.fs, path)
 		lock := readAll(t, r.fs, rigDir+"/aofsidecar.lock")
 		stop()
-		<-done
+		require.NoError(t, <-done)
 		_ = r.l.Close()
 		// What the disk had: all but one page of the value.
 		copy(data[size-3<<20:], make([]byte, 4096))
@@ -198,9 +198,9 @@ func TestReviewVolumeSnapshotInTheSameBoot(t *testing.T) {
 	})
 }
 
-// R9. kill -9 between mkdir of appendonlydir and the fsync of its parent, a new start, and then a power loss: MkdirAllDurable says that whoever did
+// kill -9 between mkdir of appendonlydir and the fsync of its parent, a new start, and then a power loss: MkdirAllDurable says that whoever did
 // not make a directory syncs the parent once.
-func TestReviewDirectoryOfAKilledProcessIsDurable(t *testing.T) {
+func TestHostileDirectoryOfAKilledProcessIsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		require.NoError(t, fsx.MkdirAllDurable(r.fs, rigDir, 0o750))
@@ -214,8 +214,8 @@ func TestReviewDirectoryOfAKilledProcessIsDurable(t *testing.T) {
 	})
 }
 
-// R10. The clock was ahead when the timeline began and was set right: idle marks and rotation by age stop until it is reached again.
-func TestReviewClockSetBack(t *testing.T) {
+// The clock was ahead when the timeline began and was set right: idle marks and rotation by age stop until it is reached again.
+func TestHostileClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ahead := 10 * 365 * 24 * time.Hour
 		r := newRig(t, newHistory(t, "a1", 50, 3), func(o *Options) {
@@ -235,9 +235,9 @@ func TestReviewClockSetBack(t *testing.T) {
 	})
 }
 
-// R11. A later Redis writes a later RDB version (12 is 8.0's) with nothing in it that we do not know. Unknown opcodes are taken on the checksum's
+// A later Redis writes a later RDB version (12 is 8.0's) with nothing in it that we do not know. Unknown opcodes are taken on the checksum's
 // word; an unknown version is refused, after the upstream has forked, for ever.
-func TestReviewLaterRDBVersion(t *testing.T) {
+func TestHostileLaterRDBVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 		r.open()
@@ -248,8 +248,8 @@ func TestReviewLaterRDBVersion(t *testing.T) {
 	})
 }
 
-// R12. The disk hangs in a write. /status, /readyz and /metrics ask the upstream for its keys, and tell the log.
-func TestReviewKeysSeenNeverWaitsForTheDisk(t *testing.T) {
+// The disk hangs in a write. /status, /readyz and /metrics ask the upstream for its keys, and tell the log.
+func TestHostileKeysSeenNeverWaitsForTheDisk(t *testing.T) {
 	r := newRig(t, newHistory(t, "a1", 50, 3), nil)
 	r.start()
 	hung, heal := make(chan struct{}), make(chan struct{})
