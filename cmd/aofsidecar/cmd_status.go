@@ -102,7 +102,7 @@ func writeStatus(w io.Writer, s Status, now time.Time) error {
 	row("resyncs", "%d full, %d partial, %d failed snapshots", s.Upstream.FullResyncs, s.Upstream.PartialResyncs, s.Upstream.FailedSnapshots)
 	writeLog(row, s)
 	for _, g := range s.Log.Guarded() {
-		row("guard", "TRIPPED %s ago: %d keys became %d; timeline %s is kept until it is released", since(g.At, now), g.KeysWas, g.KeysNow, g.Timeline)
+		row("guard", "TRIPPED %s ago: %s became %d; timeline %s is kept until it is released", since(g.At, now), keysText(g.KeysWas), g.KeysNow, g.Timeline)
 	}
 	row("version", "%s, up %s", s.Version, since(s.Started, now))
 	if err := table.Flush(); err != nil {
@@ -138,6 +138,14 @@ func writeLog(row func(name, format string, args ...any), s Status) {
 	if log.Awaiting {
 		row("tail", "of the last run is kept until the upstream answers")
 	}
+}
+
+// keysText prints a number of keys that may not be known.
+func keysText(n int64) string {
+	if n < 0 {
+		return "an unknown number of keys"
+	}
+	return fmt.Sprintf("%d keys", n)
 }
 
 func lagText(lag observe.StageLag) string {

@@ -20,7 +20,7 @@ const (
 	exitUsage   = 2 // usage or configuration
 	exitNothing = 3 // nothing there
 	exitCorrupt = 5 // corrupt, or a hole in the chain
-	exitHeld    = 7 // held by another process, or not our directory
+	exitHeld    = 7 // held or written to by another process, or not our directory
 	exitDisk    = 9 // the disk failed
 )
 

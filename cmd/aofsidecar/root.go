@@ -15,7 +15,7 @@ Settings come from flags, from AOFSIDECAR_<SECTION>_<KEY>, from a file (--config
 /etc/aofsidecar/config.yaml if it exists) and from defaults; the first of them that has a value wins.
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing there, 5 corrupt or a hole in the chain,
-7 held by another process or not our directory, 8 the engine cannot load this, 9 the disk failed.`
+7 held or written to by another process, or not our directory, 9 the disk failed.`
 
 // newRootCommand returns the command tree. Each call has flags of its own.
 func newRootCommand() *cobra.Command {

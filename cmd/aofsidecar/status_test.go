@@ -78,3 +78,8 @@ func TestUpstreamStatus(t *testing.T) {
 	require.Zero(t, streaming.NextTry)
 	require.Equal(t, at, streaming.ReceivedAt)
 }
+
+func TestKeysText(t *testing.T) {
+	require.Equal(t, "0 keys", keysText(0))
+	require.Equal(t, "an unknown number of keys", keysText(-1))
+}

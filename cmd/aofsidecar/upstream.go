@@ -100,7 +100,7 @@ func (u upstreamAccess) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // client returns a client for commands beside the replication link. It connects when it is used, keeps at most one
-// connection, introduces itself by nothing but AUTH, and retries nothing.
+// connection, introduces itself by nothing but HELLO 2 (with AUTH in it; AUTH alone where HELLO is refused), and retries nothing.
 func (u upstreamAccess) client() *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr:                       u.config.Addr,
