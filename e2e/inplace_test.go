@@ -48,6 +48,31 @@ func TestStockServerBootedInPlace(t *testing.T) {
 	}
 }
 
+// The same before anything of the stream was synced, and with a snapshot at offset 0, which is what the first replica of an upstream
+// gets: no mark proves anything yet, and what the server wrote must not pass for the upstream's.
+func TestStockServerBootedInPlaceBeforeTheFirstSync(t *testing.T) {
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			t.Parallel()
+			upstream := testenv.StartServer(t, family)
+			m := startMirror(t, upstream.Addr())
+			require.NoError(t, upstream.Client().Set(t.Context(), "key", "value", 0).Err())
+			testenv.Eventually(t, "the sidecar to have received it", func(ctx context.Context) (testenv.SidecarStatus, bool) {
+				return m.inStep(ctx, upstream, "no")
+			})
+			m.kill(t)
+			stock := bootInPlace(t, family, m.Dir())
+			meddle(t, stock)
+			require.NoError(t, stock.Kill())
+			m.start(t)
+			m.awaitStreaming(t)
+			requireMirrored(t, upstream, m, "everysec")
+			require.EqualValues(t, 1, requireResyncs(t, upstream).full)
+			requireCleanEnd(t, family, m)
+		})
+	}
+}
+
 // bootInPlace starts a stock server as a primary that writes to the directory.
 func bootInPlace(t *testing.T, family testenv.Family, dir string) *testenv.Server {
 	t.Helper()
