@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -45,7 +46,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}
 	s := scan{path: path, size: info.Size()}
 	if err := s.run(fileReader(ctx, f)); err != nil {
-		return Recovery{}, l.notOurs(err)
+		return Recovery{}, noHead(l.at.dir, path, l.timeline, err)
 	}
 	// Only under "no" is there reason to believe more than what marks prove, which are few there; else they are a second apart.
 	trust := mem == whole && l.opt.Fsync == FsyncNo
@@ -89,16 +90,20 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}, nil
 }
 
-// believable tells a tail that a crash explains from damage: in the same boot every byte that was written is there, and below a
-// torn place no mark can prove anything durable past it.
-func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
-	if s.syntax == nil {
+// believable tells a tail that a crash explains from damage. No mark can prove anything durable past a place where the whole commands
+// end; and if trust, every byte that was written is there, so that there is no garbage either.
+func (s *scan) believable(f io.ReaderAt, size int64, trust bool) error {
+	if !s.torn {
 		return nil
 	}
-	if sameBoot {
-		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
+	at, what := s.begin, "a command or transaction does not end"
+	if s.syntax != nil {
+		at, what = s.syntax.Offset, s.syntax.What
 	}
-	proven, err := provenBelow(f, s.syntax.Offset, size, s.at.id)
+	if s.syntax != nil && trust {
+		return &CorruptError{Path: s.path, Offset: at, What: what}
+	}
+	below, err := provenBelow(f, at, size, s.at.id)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
@@ -107,11 +112,11 @@ func (s *scan) believable(f fsx.File, size int64, sameBoot bool) error {
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
 	if m := lastMark(end); m.pos.ReplID == s.at.id && m.durable == m.pos.Offset && m.unixMilli >= s.at.unixMilli {
-		proven = max(proven, m.durable) // a clean stop
+		below = max(below, m.durable) // a clean stop
 	}
-	if proven > s.boundary.offset {
-		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: fmt.Sprintf(
-			"%s; marks further down say that offset %d was durable, and whole commands end at %d", s.syntax.What, proven, s.boundary.offset)}
+	if proven := max(s.proven, below); proven > s.boundary.offset {
+		return &CorruptError{Path: s.path, Offset: at, What: fmt.Sprintf(
+			"%s; marks say that offset %d was durable, and whole commands end at %d", what, proven, s.boundary.offset)}
 	}
 	return nil
 }
@@ -131,7 +136,7 @@ func (l *Log) checkChain(timeline string) error {
 		info := &l.man.incrs[i]
 		head, tail, size, err := l.ends(*info)
 		if err != nil {
-			return l.notOurs(err)
+			return noHead(l.at.dir, l.at.path(info.name), l.man.base.timeline, err)
 		}
 		if i == 0 {
 			begin = head.pos
@@ -167,12 +172,24 @@ func missing(path string, err error) error {
 	return err
 }
 
-// notOurs turns errNoHead into what an operator can act on.
-func (l *Log) notOurs(err error) error {
-	if errors.Is(err, errNoHead) {
-		return &NotOursError{Dir: l.opt.Dir, What: err.Error()}
+// timeline returns what the manifest says of the base, or nothing.
+func (m *manifest) timeline() string {
+	if m.base == nil {
+		return ""
 	}
-	return err
+	return m.base.timeline
+}
+
+// noHead turns errNoHead into what an operator can act on: where the manifest names a timeline the increment was ours.
+func noHead(dir, path, timeline string, err error) error {
+	switch {
+	case !errors.Is(err, errNoHead):
+		return err
+	case timeline != "":
+		return &CorruptError{Path: path, What: err.Error()}
+	default:
+		return &NotOursError{Dir: dir, What: filepath.Base(path) + ": " + err.Error()}
+	}
 }
 
 // endBytes is enough for the head of an increment and for the mark at its end.

@@ -12,6 +12,9 @@ import (
 // scanBuffer is how much of a file is read at once, in bytes.
 const scanBuffer = 1 << 20
 
+// maxOffset leaves room to count the bytes of a file behind any mark.
+const maxOffset stream.Offset = 1 << 62
+
 // place is a cursor with the history that it belongs to.
 type place struct {
 	cursor
@@ -178,12 +181,13 @@ func (s *scan) begins() error {
 	if !ok {
 		return errNoHead
 	}
-	s.head, s.headLen = m, s.at.file
 	s.at.data = s.at.file
-	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
-	err := s.takeMark(m)
+	if s.takeMark(m) != nil {
+		return errNoHead
+	}
+	s.head, s.headLen = m, s.at.file
 	s.anchor, s.ahead = s.lastAt, s.ahead[:0]
-	return err
+	return nil
 }
 
 func (s *scan) markOf() (mark, bool) {
@@ -193,15 +197,18 @@ func (s *scan) markOf() (mark, bool) {
 	return parseMark(s.sc.Arg(1))
 }
 
-// takeMark goes on from what a mark states; it may only count bytes that were dropped, and time never goes back.
+// takeMark goes on from what a mark states; it may only count bytes that were dropped, and time never goes back. Another mark ends the scan
+// as bytes do that are no RESP: a power loss may leave old marks behind new ones.
 func (s *scan) takeMark(m mark) error {
 	switch {
 	case m.pos.Offset < s.at.offset:
-		return s.corrupt(fmt.Sprintf("a mark states offset %d where the commands above it reach %d", m.pos.Offset, s.at.offset))
+		return s.stop(fmt.Sprintf("a mark states offset %d where the commands above it reach %d", m.pos.Offset, s.at.offset))
+	case m.pos.Offset > maxOffset:
+		return s.stop(fmt.Sprintf("a mark states offset %d, which nobody reaches", m.pos.Offset))
 	case m.durable > m.pos.Offset:
-		return s.corrupt(fmt.Sprintf("a mark states that %d is durable, past its own offset %d", m.durable, m.pos.Offset))
+		return s.stop(fmt.Sprintf("a mark states that %d is durable, past its own offset %d", m.durable, m.pos.Offset))
 	case m.unixMilli < s.at.unixMilli:
-		return s.corrupt(fmt.Sprintf("a mark states time %d after one that stated %d", m.unixMilli, s.at.unixMilli))
+		return s.stop(fmt.Sprintf("a mark states time %d after one that stated %d", m.unixMilli, s.at.unixMilli))
 	}
 	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
 	s.at.id, s.at.unixMilli = m.pos.ReplID, m.unixMilli
@@ -254,6 +261,5 @@ func (s *scan) provenPlace(r io.ReaderAt, first bool) (place, error) {
 	return p.boundary, nil
 }
 
-func (s *scan) corrupt(what string) error {
-	return &CorruptError{Path: s.path, Offset: s.begin, What: what}
-}
+// stop ends the scan before the command that is being read.
+func (s *scan) stop(what string) error { return &resp.SyntaxError{Offset: s.begin, What: what} }

@@ -1,7 +1,6 @@
 package aof
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,17 +99,14 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 	var end stream.Position
 	for i, info := range man.incrs {
 		s, size, err := scanFile(ctx, opt.FS, y.path(info.name), nil)
-		if errors.Is(err, errNoHead) {
-			return v, &NotOursError{Dir: opt.Dir, What: info.name + ": " + err.Error()}
-		}
 		if err != nil {
-			return v, err
+			return v, noHead(opt.Dir, y.path(info.name), v.Timeline, err)
 		}
 		if i > 0 && s.head.pos != end {
 			return v, &CorruptError{Path: s.path, What: fmt.Sprintf("it begins at %s, and the increment before it ends at %s", s.head.pos, end)}
 		}
 		if i < len(man.incrs)-1 && (s.torn || s.lastAt.file != size) {
-			return v, &CorruptError{Path: s.path, Offset: s.lastAt.file, What: "a closed increment does not end with a mark"}
+			return v, s.unclosed()
 		}
 		end = stream.Position{ReplID: s.boundary.id, Offset: s.boundary.offset}
 		v.Increments = append(v.Increments, IncrementReport{
@@ -121,21 +117,35 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 		v.Torn = size - s.boundary.file
 	}
 	v.Position = end
-	if v.last.syntax == nil {
-		return v, nil
+	if v.last.syntax != nil {
+		v.Garbage = v.last.syntax.What
 	}
-	v.Garbage = v.last.syntax.What
-	return v, tailBelievable(opt.FS, v.last)
+	return v, verifyTail(opt.FS, v.last)
 }
 
-// tailBelievable returns nil for bytes that a power loss explains, else the *CorruptError.
-func tailBelievable(fsys fsx.FS, s *scan) (err error) {
+// verifyTail checks that a torn end holds nothing that was durable.
+func verifyTail(fsys fsx.FS, s *scan) (err error) {
+	if !s.torn {
+		return nil
+	}
 	f, err := fsys.OpenFile(s.path, os.O_RDONLY, 0)
 	if err != nil {
-		return fmt.Errorf("verify: %w", err)
+		return missing(s.path, err)
 	}
-	defer func() { err = cmp.Or(err, f.Close()) }()
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
 	return s.believable(f, s.size, false)
+}
+
+// unclosed is the error of a closed increment that does not end as it was closed.
+func (s *scan) unclosed() error {
+	if s.syntax != nil {
+		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
+	}
+	return &CorruptError{Path: s.path, Offset: s.lastAt.file, What: "a closed increment does not end with a mark"}
 }
 
 func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep BaseReport, err error) {
@@ -152,6 +162,9 @@ func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep Ba
 	sum, err := rdb.Check(&ctxReader{ctx: ctx, r: f})
 	if corrupt, ok := errors.AsType[*rdb.CorruptError](err); ok {
 		return BaseReport{}, &CorruptError{Path: path, Offset: corrupt.Offset, What: corrupt.What}
+	}
+	if unsupported, ok := errors.AsType[*rdb.UnsupportedError](err); ok {
+		return BaseReport{}, &CorruptError{Path: path, What: unsupported.Error()}
 	}
 	if err != nil {
 		return BaseReport{}, fmt.Errorf("verify %s: %w", path, err)
@@ -220,7 +233,10 @@ func Fix(ctx context.Context, opt Options) (cut int64, err error) {
 	if v.Torn == 0 {
 		return 0, nil
 	}
-	return v.Torn, cutTorn(opt.FS, v.last)
+	if err := cutTorn(opt.FS, v.last); err != nil {
+		return 0, err
+	}
+	return v.Torn, nil
 }
 
 // cutTorn cuts the file of a scan after its last boundary.

@@ -82,11 +82,8 @@ func Walk(ctx context.Context, opt Options, filter Filter, fn func(Entry) error)
 		if errors.Is(err, errPast) {
 			return nil
 		}
-		if errors.Is(err, errNoHead) {
-			return &NotOursError{Dir: opt.Dir, What: info.name + ": " + err.Error()}
-		}
 		if err != nil {
-			return err
+			return noHead(opt.Dir, y.path(info.name), man.timeline(), err)
 		}
 		if s.syntax != nil {
 			return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
