@@ -1,0 +1,148 @@
+package aof
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
+)
+
+// An increment closes at its size, between commands and outside MULTI, however the stream is cut into runs; the next one begins with the
+// database and the position where the stream is.
+func TestRotateBySize(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const size = 8000
+				r := newRig(t, newHistory(t, "a1", 100, 0), func(o *Options) { o.IncrementBytes = size })
+				r.start()
+				rng := rand.New(rand.NewPCG(seed, 9))
+				r.h.grow(rng, 800)
+				end, _ := r.h.boundary(r.h.end())
+				require.NoError(t, feeder{h: r.h, rng: rng}.feed(t.Context(), r.l, r.h.start, r.h.end()))
+				require.NoError(t, r.l.Close())
+				r.requireHolds(r.fs, end)
+				rep, err := Verify(t.Context(), r.opt)
+				require.NoError(t, err)
+				require.Greater(t, len(rep.Increments), 5)
+				for i, inc := range rep.Increments {
+					at, db := r.h.boundary(inc.From)
+					require.Equal(t, inc.From, at, "it begins at a boundary")
+					data := string(r.read(r.l.at.path(inc.Name)))
+					require.True(t, strings.HasPrefix(data, string(appendSelect(nil, db))), "database %d: %q", db, data[:60])
+					if i+1 < len(rep.Increments) {
+						require.GreaterOrEqual(t, inc.Bytes, int64(size))
+						require.Less(t, inc.Bytes, int64(size+20_000))
+					}
+				}
+				require.Len(t, r.saw.rotated, len(rep.Increments)-1)
+			})
+		})
+	}
+}
+
+// What must not be cut in two makes an increment longer: a command, a transaction.
+func TestRotateNotInsideATransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 100, 1), func(o *Options) { o.IncrementBytes, o.IncrementAge = 1000, time.Minute })
+		r.start()
+		_, stop := r.run()
+		r.feed()
+		r.h.add("MULTI")
+		for range 5 {
+			r.h.add("SET", "k", strings.Repeat("v", 900))
+			r.h.add("PUBLISH", "dropped", "inside")
+		}
+		require.NoError(t, r.feeder().feed(t.Context(), r.l, r.l.Received(), r.h.end()))
+		pass(2 * time.Minute)
+		require.Empty(t, r.saw.rotated, "neither by size nor by age")
+		r.h.add("SELECT", "7")
+		r.h.add("INCR", "n")
+		r.h.add("EXEC")
+		r.feedOpen()
+		r.h.add("SET", "after", "it")
+		r.feed()
+		require.Len(t, r.saw.rotated, 1)
+		require.True(t, strings.HasPrefix(r.incr(), string(appendSelect(nil, 7))))
+		stop()
+		synctest.Wait()
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// An increment closes at its age, also when nothing comes any more, but not if it holds nothing; the age goes on over a restart.
+func TestRotateByAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 100, 0), func(o *Options) { o.IncrementAge = time.Hour })
+		r.start()
+		done, stop := r.run()
+		pass(3 * time.Hour)
+		for range 100 {
+			r.h.add("PING")
+			r.feed()
+			pass(time.Minute)
+		}
+		require.Empty(t, r.saw.rotated, "only dropped bytes")
+		r.h.plain(1)
+		r.feed()
+		pass(2 * time.Second)
+		require.Equal(t, []string{"appendonly.aof.2.incr.aof"}, r.saw.rotated, "it was old long ago")
+		pass(3 * time.Hour)
+		require.Len(t, r.saw.rotated, 1, "the next one is empty")
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+
+		r.reopen(nil)
+		r.goOn()
+		_, stop = r.run()
+		defer stop()
+		r.h.plain(1)
+		r.feed()
+		pass(2 * time.Second)
+		require.Len(t, r.saw.rotated, 2, "opened more than an hour ago, by the process before")
+		r.h.plain(1)
+		r.feed()
+		pass(30 * time.Minute)
+		require.Len(t, r.saw.rotated, 2)
+		pass(31 * time.Minute)
+		require.Len(t, r.saw.rotated, 3)
+	})
+}
+
+// The manifest names a new increment only when the old one is on disk with its last mark, and durable passes the end of the old one only
+// when the manifest on disk names the new one.
+func TestRotateOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 100, 2), smallFiles)
+		r.start()
+		r.feed()
+		require.NoError(t, r.l.onTick())
+		points := 0
+		r.fs.OnOp(func(_ int, op fsxtest.Op) {
+			points++
+			durable := r.durable()
+			clone := r.fs.CrashClone(fsxtest.PowerLossAll{})
+			opt := r.opt
+			opt.FS = clone
+			_, err := Verify(t.Context(), opt)
+			require.NoError(t, err, "after %v", op)
+			l, err := Open(t.Context(), opt)
+			require.NoError(t, err, "after %v", op)
+			require.GreaterOrEqual(t, l.chainEnd().offset, durable, "after %v", op)
+			require.NoError(t, l.Close())
+		})
+		require.NoError(t, grow(r))
+		r.fs.OnOp(nil)
+		require.NotEmpty(t, r.saw.rotated)
+		require.Greater(t, points, 15)
+	})
+}
