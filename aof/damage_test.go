@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path"
@@ -119,9 +118,9 @@ func generalDamage(files map[string]string) []damaged {
 // before puts text before the n-th occurrence of sub, counted from the end if n < 0.
 func before(sub string, n int, text string) func(string) string {
 	return func(s string) string {
-		at := -1
+		at := 0
 		if n > 0 {
-			for at = 0; n > 0; n-- {
+			for ; n > 0; n-- {
 				at += strings.Index(s[at:], sub) + len(sub)
 			}
 			at -= len(sub)
@@ -241,7 +240,7 @@ func TestDamage(t *testing.T) {
 type result struct{ who, says string }
 
 // writeResults writes one line for those that said the same.
-func writeResults(w io.Writer, list []result) {
+func writeResults(w *bytes.Buffer, list []result) {
 	for i, r := range list {
 		if slices.ContainsFunc(list[:i], func(o result) bool { return o.says == r.says }) {
 			continue
