@@ -79,7 +79,7 @@ func TestReadersSeeNoDamageInAResync(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r := newRig(t, newHistory(t, "a1", 100, 2), smallFiles)
 					r.start()
-					for len(r.saw.rotated) < 2 {
+					for len(r.seen().rotated) < 2 {
 						require.NoError(t, appendMore(r))
 					}
 					m := &meddler{FS: r.fs}
