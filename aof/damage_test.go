@@ -54,7 +54,7 @@ func soundChain(t *testing.T) (files map[string]string, h *history) {
 			if i%2 == 1 && i < 14 {
 				require.NoError(t, r.l.onTick())
 			}
-			if len(r.saw.rotated) == 2 {
+			if len(r.seen().rotated) == 2 {
 				r.l.opt.IncrementBytes = 1 << 20
 			}
 		}

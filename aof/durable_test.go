@@ -255,7 +255,7 @@ func TestPolicyNo(t *testing.T) {
 		require.Contains(t, r.incr(), fmt.Sprintf("#pos %s %d ", r.h.id, r.h.end()), "marks are written all the same")
 		require.NoError(t, r.l.Continue(t.Context(), r.h.id))
 		require.Equal(t, r.h.start, r.durable())
-		for len(r.saw.rotated) == 0 {
+		for len(r.seen().rotated) == 0 {
 			require.Equal(t, r.h.start, r.durable())
 			require.NoError(t, appendMore(r))
 			pass(time.Second)

@@ -50,7 +50,7 @@ func TestGuard(t *testing.T) {
 					payload = snapshot{extra: "\xc8\x01k\x01v"}
 				}
 				require.NoError(t, r.tryResync(r.h, bytes.NewReader(payload.bytes())))
-				require.Empty(t, r.saw.tripped, "with nothing before it no snapshot is a loss")
+				require.Empty(t, r.seen().tripped, "with nothing before it no snapshot is a loss")
 				if tc.streams {
 					r.h.plain(1)
 					r.feed()
@@ -61,12 +61,12 @@ func TestGuard(t *testing.T) {
 				old := r.l.Status().Timeline
 				require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(tc.now)))
 				if tc.was == 0 {
-					require.Empty(t, r.saw.tripped)
+					require.Empty(t, r.seen().tripped)
 					require.Empty(t, r.l.Status().Guarded())
 					return
 				}
-				require.Len(t, r.saw.tripped, 1)
-				g := r.saw.tripped[0]
+				require.Len(t, r.seen().tripped, 1)
+				g := r.seen().tripped[0]
 				require.Equal(t, old, g.Timeline)
 				require.Equal(t, r.l.Status().Timeline, g.By)
 				require.Equal(t, tc.was, g.KeysWas)
@@ -90,7 +90,7 @@ func TestGuardForgetsKeysSeen(t *testing.T) {
 		r.l.KeysSeen(r.h.id, 1000)
 		require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(900)))
 		require.NoError(t, r.tryResync(newHistory(t, "c3", 7, 0), rdbOf(95)))
-		require.Empty(t, r.saw.tripped)
+		require.Empty(t, r.seen().tripped)
 	})
 }
 
@@ -104,8 +104,8 @@ func TestGuardSeesARecoveredTail(t *testing.T) {
 		r.feed()
 		r.reopen(fsxtest.KillProcess{})
 		require.Equal(t, r.h.start, r.l.Position().Offset)
-		require.Positive(t, r.saw.recovery.Tail)
+		require.Positive(t, r.seen().recovery.Tail)
 		require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(0)))
-		require.Len(t, r.saw.tripped, 1)
+		require.Len(t, r.seen().tripped, 1)
 	})
 }

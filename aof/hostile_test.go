@@ -118,7 +118,7 @@ func TestHostileGuardKnowsThatThereWasData(t *testing.T) {
 		r.feed()
 		require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(1)))
 		require.NoError(t, r.tryResync(newHistory(t, "c3", 7, 0), rdbOf(1)))
-		require.NotEmpty(t, r.saw.tripped, "10,000 writes became one key")
+		require.NotEmpty(t, r.seen().tripped, "10,000 writes became one key")
 	})
 }
 
@@ -231,7 +231,7 @@ func TestHostileClockSetBack(t *testing.T) {
 			r.feed()
 			pass(time.Minute)
 		}
-		require.NotEmpty(t, r.saw.rotated, "increment-age has no effect any more")
+		require.NotEmpty(t, r.seen().rotated, "increment-age has no effect any more")
 	})
 }
 

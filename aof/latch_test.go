@@ -222,7 +222,7 @@ func (r *rig) requireLatched(told Status) {
 	require.Equal(t, told.Durable, now.Durable)
 	require.Equal(t, int64(r.l.Received()), now.Received)
 	require.Contains(t, now.Failed, "what was not yet durable is unknown")
-	require.Len(t, r.saw.failed, 1)
+	require.Len(t, r.seen().failed, 1)
 }
 
 // requireSurvives wants the stream up to acked in what the next start finds after each kind of crash; and again after that start
@@ -284,7 +284,7 @@ func TestLatchKeepsTheFirstFailure(t *testing.T) {
 		done, stop := r.run()
 		defer stop()
 		require.Same(t, first, r.ended(done))
-		require.Len(t, r.saw.failed, 1)
+		require.Len(t, r.seen().failed, 1)
 		require.NoError(t, r.l.Close())
 		require.NoError(t, r.l.Close())
 		_, err := Open(t.Context(), Options{Dir: rigDir, FS: r.fs})

@@ -74,7 +74,7 @@ func TestTimeNeverGoesBack(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, r.l.Close())
 		r.requireHolds(r.fs, r.h.end())
-		require.Greater(t, len(r.saw.rotated), 5)
+		require.Greater(t, len(r.seen().rotated), 5)
 
 		list := r.entries()
 		last, second := start.UTC(), int64(0)

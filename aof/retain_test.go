@@ -82,7 +82,7 @@ func TestRetainedChains(t *testing.T) {
 		r.nextTimeline("d4", 5, 3)
 		four := r.l.Status().Timeline
 		r.requireRetained(one, three)
-		require.Equal(t, []string{rigDir + "/retained/" + two}, r.saw.removed)
+		require.Equal(t, []string{rigDir + "/retained/" + two}, r.seen().removed)
 
 		require.ErrorIs(t, r.l.Unpin(three), fs.ErrNotExist, "it is not pinned")
 		require.ErrorIs(t, r.l.Unpin("../"+one), fs.ErrNotExist)
@@ -147,8 +147,8 @@ func TestResyncCannotCleanUp(t *testing.T) {
 				r.nextTimeline("b2", 10, 4)
 				r.nextTimeline("c3", 0, 4)
 				require.Positive(t, f.count())
-				require.Len(t, r.saw.resynced, 3)
-				require.NotEmpty(t, r.saw.notes)
+				require.Len(t, r.seen().resynced, 3)
+				require.NotEmpty(t, r.seen().notes)
 				require.Len(t, r.l.Status().Guarded(), 1)
 				require.Equal(t, r.h.id.String(), r.l.Status().ReplID)
 				f.heal()

@@ -25,19 +25,18 @@ const rigDir = "/data"
 // rig is a log on a file system in memory, and the history that is fed to it. It is for use inside a synctest bubble: time is the
 // bubble's.
 type rig struct {
-	t   *testing.T
-	fs  *fsxtest.FS
-	opt Options
-	l   *Log
-	h   *history
-	saw seen
+	t       *testing.T
+	fs      *fsxtest.FS
+	opt     Options
+	l       *Log
+	h       *history
+	witness witness
 
 	next *history // of a full resync that may or may not have taken place
 }
 
-// seen is what the observer was told.
-type seen struct {
-	mu       sync.Mutex
+// facts are what the observer was told.
+type facts struct {
 	recovery Recovery
 	full     []error
 	synced   int
@@ -50,6 +49,19 @@ type seen struct {
 	notes    []string
 }
 
+// witness collects facts.
+type witness struct {
+	mu  sync.Mutex
+	saw facts
+}
+
+// seen returns what the observer was told so far.
+func (r *rig) seen() facts {
+	r.witness.mu.Lock()
+	defer r.witness.mu.Unlock()
+	return r.witness.saw
+}
+
 // newRig makes a rig; h is the history of the first full resync; change may be nil.
 func newRig(t *testing.T, h *history, change func(*Options)) *rig {
 	t.Helper()
@@ -58,29 +70,29 @@ func newRig(t *testing.T, h *history, change func(*Options)) *rig {
 	if change != nil {
 		change(&r.opt)
 	}
-	r.opt.Observer = r.saw.observer()
+	r.opt.Observer = r.witness.observer()
 	return r
 }
 
-func (s *seen) observer() Observer {
+func (w *witness) observer() Observer {
 	return Observer{
-		Recovered:    func(v Recovery) { s.note(func() { s.recovery = v }) },
-		Synced:       func(time.Duration) { s.note(func() { s.synced++ }) },
-		SyncFailed:   func(err error) { s.note(func() { s.failed = append(s.failed, err) }) },
-		DiskFull:     func(err error) { s.note(func() { s.full = append(s.full, err) }) },
-		Rotated:      func(name string, _ stream.Position) { s.note(func() { s.rotated = append(s.rotated, name) }) },
-		Cut:          func(_ string, n int64) { s.note(func() { s.cut = append(s.cut, n) }) },
-		Resynced:     func(v Resync) { s.note(func() { s.resynced = append(s.resynced, v) }) },
-		GuardTripped: func(v Guard) { s.note(func() { s.tripped = append(s.tripped, v) }) },
-		Removed:      func(path string) { s.note(func() { s.removed = append(s.removed, path) }) },
-		Note:         func(msg, _ string) { s.note(func() { s.notes = append(s.notes, msg) }) },
+		Recovered:    func(v Recovery) { w.note(func(s *facts) { s.recovery = v }) },
+		Synced:       func(time.Duration) { w.note(func(s *facts) { s.synced++ }) },
+		SyncFailed:   func(err error) { w.note(func(s *facts) { s.failed = append(s.failed, err) }) },
+		DiskFull:     func(err error) { w.note(func(s *facts) { s.full = append(s.full, err) }) },
+		Rotated:      func(name string, _ stream.Position) { w.note(func(s *facts) { s.rotated = append(s.rotated, name) }) },
+		Cut:          func(_ string, n int64) { w.note(func(s *facts) { s.cut = append(s.cut, n) }) },
+		Resynced:     func(v Resync) { w.note(func(s *facts) { s.resynced = append(s.resynced, v) }) },
+		GuardTripped: func(v Guard) { w.note(func(s *facts) { s.tripped = append(s.tripped, v) }) },
+		Removed:      func(path string) { w.note(func(s *facts) { s.removed = append(s.removed, path) }) },
+		Note:         func(msg, _ string) { w.note(func(s *facts) { s.notes = append(s.notes, msg) }) },
 	}
 }
 
-func (s *seen) note(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f()
+func (w *witness) note(f func(*facts)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(&w.saw)
 }
 
 // open opens the log; it is closed with the test if the test has not.

@@ -41,7 +41,7 @@ func TestRotateBySize(t *testing.T) {
 						require.Less(t, inc.Bytes, int64(size+20_000))
 					}
 				}
-				require.Len(t, r.saw.rotated, len(rep.Increments)-1)
+				require.Len(t, r.seen().rotated, len(rep.Increments)-1)
 			})
 		})
 	}
@@ -61,14 +61,14 @@ func TestRotateNotInsideATransaction(t *testing.T) {
 		}
 		require.NoError(t, r.feeder().feed(t.Context(), r.l, r.l.Received(), r.h.end()))
 		pass(2 * time.Minute)
-		require.Empty(t, r.saw.rotated, "neither by size nor by age")
+		require.Empty(t, r.seen().rotated, "neither by size nor by age")
 		r.h.add("SELECT", "7")
 		r.h.add("INCR", "n")
 		r.h.add("EXEC")
 		r.feedOpen()
 		r.h.add("SET", "after", "it")
 		r.feed()
-		require.Len(t, r.saw.rotated, 1)
+		require.Len(t, r.seen().rotated, 1)
 		require.True(t, strings.HasPrefix(r.incr(), string(appendSelect(nil, 7))))
 		stop()
 		synctest.Wait()
@@ -89,13 +89,13 @@ func TestRotateByAge(t *testing.T) {
 			r.feed()
 			pass(time.Minute)
 		}
-		require.Empty(t, r.saw.rotated, "only dropped bytes")
+		require.Empty(t, r.seen().rotated, "only dropped bytes")
 		r.h.plain(1)
 		r.feed()
 		pass(2 * time.Second)
-		require.Equal(t, []string{"appendonly.aof.2.incr.aof"}, r.saw.rotated, "it was old long ago")
+		require.Equal(t, []string{"appendonly.aof.2.incr.aof"}, r.seen().rotated, "it was old long ago")
 		pass(3 * time.Hour)
-		require.Len(t, r.saw.rotated, 1, "the next one is empty")
+		require.Len(t, r.seen().rotated, 1, "the next one is empty")
 		stop()
 		require.NoError(t, r.ended(done))
 		require.NoError(t, r.l.Close())
@@ -108,13 +108,13 @@ func TestRotateByAge(t *testing.T) {
 		r.h.plain(1)
 		r.feed()
 		pass(2 * time.Second)
-		require.Len(t, r.saw.rotated, 2, "opened more than an hour ago, by the process before")
+		require.Len(t, r.seen().rotated, 2, "opened more than an hour ago, by the process before")
 		r.h.plain(1)
 		r.feed()
 		pass(30 * time.Minute)
-		require.Len(t, r.saw.rotated, 2)
+		require.Len(t, r.seen().rotated, 2)
 		pass(31 * time.Minute)
-		require.Len(t, r.saw.rotated, 3)
+		require.Len(t, r.seen().rotated, 3)
 	})
 }
 
@@ -142,7 +142,7 @@ func TestRotateOrder(t *testing.T) {
 		})
 		require.NoError(t, grow(r))
 		r.fs.OnOp(nil)
-		require.NotEmpty(t, r.saw.rotated)
+		require.NotEmpty(t, r.seen().rotated)
 		require.Greater(t, points, 15)
 	})
 }

@@ -242,23 +242,29 @@ func (s *scan) prove(to stream.Offset) {
 // provenPlace returns the last boundary that marks prove durable: behind the marks that stand there, or before them if first, for no
 // fsync need have covered them. r is the whole file that s has read. It reads only from the anchor on.
 func (s *scan) provenPlace(r io.ReaderAt, first bool) (place, error) {
-	from := s.anchor
-	p := scan{
-		path: s.path, size: s.size, limited: true, first: first, limit: s.proven,
-		commands: 2, off: from.file, begin: from.file, at: from, head: s.head, headLen: s.headLen,
-		lastAt: from, boundary: from,
-	}
-	p.tr.DB = from.db
+	p := s.from(s.anchor)
+	p.limited, p.first, p.limit = true, first, s.proven
 	p.visit = func() error {
 		if p.at.offset > p.limit {
 			return errPast
 		}
 		return nil
 	}
-	if err := p.run(io.NewSectionReader(r, from.file, s.size-from.file)); err != nil && !errors.Is(err, errPast) {
+	if err := p.run(io.NewSectionReader(r, p.off, s.size-p.off)); err != nil && !errors.Is(err, errPast) {
 		return place{}, err
 	}
 	return p.boundary, nil
+}
+
+// from returns a scan that goes on from a boundary that s has passed.
+func (s *scan) from(at place) *scan {
+	p := &scan{
+		path: s.path, size: s.size,
+		commands: 2, off: at.file, begin: at.file, at: at, head: s.head, headLen: s.headLen,
+		lastAt: at, boundary: at,
+	}
+	p.tr.DB = at.db
+	return p
 }
 
 // stop ends the scan before the command that is being read.

@@ -76,7 +76,7 @@ func TestSnapshotRefused(t *testing.T) {
 				}
 				requireTree(t, before, tree(t, r.fs, rigDir))
 				require.Equal(t, told, r.l.Status())
-				require.Empty(t, r.saw.failed)
+				require.Empty(t, r.seen().failed)
 				require.Equal(t, r.h.end(), r.goOn().Offset)
 				r.h.plain(2)
 				r.feed()
@@ -149,10 +149,10 @@ func TestSnapshotOfUnknownType(t *testing.T) {
 		require.NoError(t, err)
 		require.NotNil(t, sum.Unwalked)
 		require.NoError(t, r.tryResync(r.h, bytes.NewReader(payload)))
-		require.Len(t, r.saw.notes, 1)
-		require.Contains(t, r.saw.notes[0], "does not know")
-		require.Len(t, r.saw.tripped, 1, "a tenth of the bytes")
-		require.Equal(t, int64(-1), r.saw.tripped[0].KeysNow)
+		require.Len(t, r.seen().notes, 1)
+		require.Contains(t, r.seen().notes[0], "does not know")
+		require.Len(t, r.seen().tripped, 1, "a tenth of the bytes")
+		require.Equal(t, int64(-1), r.seen().tripped[0].KeysNow)
 		require.Equal(t, int64(-1), r.l.Status().BaseKeys)
 		r.feed()
 		require.NoError(t, r.l.Close())
@@ -161,7 +161,7 @@ func TestSnapshotOfUnknownType(t *testing.T) {
 		r.reopen(nil)
 		require.Equal(t, int64(-1), r.l.Status().BaseKeys, "unknown stays unknown")
 		require.NoError(t, r.tryResync(newHistory(t, "c3", 1, 1), rdbOf(0)))
-		require.Len(t, r.saw.tripped, 2, "a base of unknown keys is not an empty one")
+		require.Len(t, r.seen().tripped, 2, "a base of unknown keys is not an empty one")
 	})
 }
 

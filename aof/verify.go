@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -98,23 +97,23 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 	}
 	var end stream.Position
 	for i, info := range man.incrs {
-		s, size, err := scanFile(ctx, opt.FS, y.path(info.name), nil)
+		s, err := scanFile(ctx, opt.FS, y.path(info.name))
 		if err != nil {
 			return v, noHead(opt.Dir, y.path(info.name), v.Timeline, err)
 		}
 		if i > 0 && s.head.pos != end {
 			return v, &CorruptError{Path: s.path, What: fmt.Sprintf("it begins at %s, and the increment before it ends at %s", s.head.pos, end)}
 		}
-		if i < len(man.incrs)-1 && (s.torn || s.lastAt.file != size) {
+		if i < len(man.incrs)-1 && (s.torn || s.lastAt.file != s.size) {
 			return v, s.unclosed()
 		}
 		end = stream.Position{ReplID: s.boundary.id, Offset: s.boundary.offset}
 		v.Increments = append(v.Increments, IncrementReport{
-			Name: info.name, Bytes: size, Commands: s.commands, From: s.head.pos.Offset, To: s.boundary.offset,
+			Name: info.name, Bytes: s.size, Commands: s.commands, From: s.head.pos.Offset, To: s.boundary.offset,
 			Begin: time.UnixMilli(s.head.unixMilli).UTC(), End: time.UnixMilli(s.at.unixMilli).UTC(),
 		})
 		v.last = s
-		v.Torn = size - s.boundary.file
+		v.Torn = s.size - s.boundary.file
 	}
 	v.Position = end
 	if v.last.syntax != nil {
@@ -180,26 +179,17 @@ func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep Ba
 }
 
 // scanFile reads one increment to the size that it has now: a live one may grow meanwhile.
-func scanFile(ctx context.Context, fsys fsx.FS, path string, prepare func(*scan, fsx.File)) (s *scan, size int64, err error) {
-	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
+func scanFile(ctx context.Context, fsys fsx.FS, path string) (s *scan, err error) {
+	f, err := openLive(fsys, path)
 	if err != nil {
-		return nil, 0, missing(path, err)
+		return nil, err
 	}
 	defer func() {
 		if cerr := f.Close(); err == nil {
 			err = cerr
 		}
 	}()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	s = &scan{path: path, size: st.Size()}
-	if prepare != nil {
-		prepare(s, f)
-	}
-	err = s.run(&ctxReader{ctx: ctx, r: io.NewSectionReader(f, 0, st.Size())})
-	return s, st.Size(), err
+	return f.scan(ctx, nil)
 }
 
 // Fix cuts the torn tail of the last increment, after the last whole command outside MULTI, and nothing else. It holds the directory's

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -63,33 +64,35 @@ var errPast = errors.New("past the filter")
 
 // Walk calls fn with the entries of all increments that match, in order, and stops at the first error of fn. It takes no lock; on
 // a live directory it ends where the file ended when it was opened. A torn tail is no error; garbage is a *CorruptError.
-func Walk(ctx context.Context, opt Options, filter Filter, fn func(Entry) error) error {
-	opt, err := opt.withDefaults()
+func Walk(ctx context.Context, opt Options, filter Filter, fn func(Entry) error) (err error) {
+	opt, err = opt.withDefaults()
 	if err != nil {
 		return fmt.Errorf("walk: %w", err)
 	}
-	y := opt.layout()
-	man, _, err := readManifest(opt.FS, y)
+	man, files, err := openIncrements(opt, filter.reaches)
 	if err != nil {
 		return err
 	}
-	for i, info := range man.incrs {
-		if i+1 < len(man.incrs) && man.incrs[i+1].hasStart && man.incrs[i+1].startOffset < filter.From {
-			continue
-		}
-		w := walker{filter: filter, fn: fn, name: info.name}
-		s, _, err := scanFile(ctx, opt.FS, y.path(info.name), w.attach)
+	defer func() { err = errors.Join(err, closeAll(files)) }()
+	for _, f := range files {
+		w := walker{filter: filter, fn: fn, name: filepath.Base(f.path)}
+		s, err := f.scan(ctx, w.attach)
 		if errors.Is(err, errPast) {
 			return nil
 		}
 		if err != nil {
-			return noHead(opt.Dir, y.path(info.name), man.timeline(), err)
+			return noHead(opt.Dir, f.path, man.timeline(), err)
 		}
 		if s.syntax != nil {
 			return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
 		}
 	}
 	return nil
+}
+
+// reaches reports whether increment i may have entries that match.
+func (f Filter) reaches(man *manifest, i int) bool {
+	return i+1 == len(man.incrs) || !man.incrs[i+1].hasStart || man.incrs[i+1].startOffset >= f.From
 }
 
 // walker hands the commands of one increment on.
@@ -185,6 +188,9 @@ func (w *walker) readArgs(e *Entry) error {
 		w.args.Reset(section)
 	}
 	cmd, err := w.args.Next()
+	if _, changed := errors.AsType[*resp.SyntaxError](err); changed || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errPast // it was cut since it was read
+	}
 	if err != nil {
 		return fmt.Errorf("read %s at byte %d: %w", w.s.path, e.Start, err)
 	}
