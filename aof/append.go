@@ -72,8 +72,15 @@ func (l *Log) atBoundary() bool { return l.whole && !l.multi }
 
 // interludeDue reports whether something of ours waits for a boundary.
 func (l *Log) interludeDue() bool {
-	return l.wantMark || l.tooBig() || (l.opt.Timestamps && l.clock/1000 > l.second)
+	return l.wantMark || l.markFar() || l.tooBig() || (l.opt.Timestamps && l.clock/1000 > l.second)
 }
+
+// markEvery is how far the position may move without a mark. After a kill -9 the log goes on from the last one, and an upstream's backlog may
+// hold a mebibyte and no more.
+const markEvery = 256 << 10
+
+// markFar reports whether the last mark is far above.
+func (l *Log) markFar() bool { return l.head.offset-l.marked.offset >= markEvery }
 
 // tooBig reports whether the increment should close.
 func (l *Log) tooBig() bool {
@@ -126,7 +133,7 @@ func (l *Log) makePreface() preface {
 	if !l.whole {
 		return pre
 	}
-	if l.head.linear != l.head.offset || (l.wantMark && !l.multi) {
+	if l.head.linear != l.head.offset || ((l.wantMark || l.markFar()) && !l.multi) {
 		pre.mark = l.markHere()
 		pre.bytes = pre.mark.appendCommand(pre.bytes)
 		pre.markEnd = len(pre.bytes)

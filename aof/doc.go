@@ -48,9 +48,11 @@
 // history (type h), and those names are unlinked afterwards, at the next start if need be. So at each instant the manifest on disk
 // names whole files only, and nothing is unlinked that it names.
 //
-// Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. The position is the last
-// boundary that a mark proves durable; under FsyncNo, where marks prove little, the last mark outside MULTI if neither a reboot nor a failed
-// fsync came between. A stock server that was booted here meanwhile has appended only below either.
+// Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. After a kill -9 the page
+// cache has everything that was written, and the position is the last mark outside MULTI. Otherwise it is the last boundary that a mark
+// proves durable: after a reboot, after a failed fsync, whose pages the kernel calls clean, and where the lock file is not the
+// one that was written (a copy of the directory, a snapshot of its volume). A stock server that was booted here meanwhile has appended
+// only below either.
 //
 // What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
 // without an upstream, it stays, up to the last whole command outside MULTI.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
@@ -183,4 +184,29 @@ func TestRunSyncsAndMarks(t *testing.T) {
 		t.Fatalf("run ended: %v", err)
 	default:
 	}
+}
+
+// A kill -9 must not cost more of the stream than a small backlog reaches back to, however fast it was written.
+func TestMarksAreNotFarApart(t *testing.T) {
+	h := &history{id: replID(t, "d4"), start: 0}
+	for range 40 {
+		h.add("SET", "key", string(bytes.Repeat([]byte("v"), 100_000)))
+	}
+	opt := Options{Dir: "/data", FS: fsxtest.New()}
+	l := openLog(t, opt)
+	resync(t, l, h, 1)
+	at := h.start
+	for _, c := range h.cmds {
+		require.NoError(t, feeder{h: h}.feed(t.Context(), l, at, c.end))
+		at = c.end
+	}
+	crashed, ok := opt.FS.(*fsxtest.FS)
+	require.True(t, ok)
+	opt.FS = crashed.CrashClone(fsxtest.KillProcess{})
+	after := openLog(t, opt)
+	pos, _, err := after.Resume()
+	require.NoError(t, err)
+	require.Greater(t, pos.Offset, h.end()-2*markEvery)
+	require.NoError(t, after.Close())
+	require.NoError(t, l.Close())
 }

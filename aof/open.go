@@ -73,10 +73,9 @@ func (l *Log) makeDir() error {
 // load reads what the directory holds.
 func (l *Log) load(ctx context.Context) error {
 	state := l.readLockState()
-	boot, err := l.fs.BootID()
+	boot, err := l.thisBoot()
 	if err != nil {
 		call2(l.opt.Observer.Note, "the boot cannot be told from others: after any unclean stop only what marks prove is trusted", err.Error())
-		boot = ""
 	}
 	l.boot = boot
 	man, text, err := readManifest(l.fs, l.at)
@@ -123,9 +122,23 @@ func (l *Log) syncManifest(mem memory) error {
 
 // lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
 type lockState struct {
-	BootID   string `json:"boot_id"`          // the boot in which everything in the log was written, or read back after a crash and settled
+	BootID   string `json:"boot_id"`          // thisBoot, in which everything in the log was written, or read back after a crash and settled
 	Timeline string `json:"timeline"`         // should a server that was booted here have rewritten the manifest without it
 	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot
+}
+
+// thisBoot names the boot that runs and the lock file in it: the page cache that another boot had is gone, and a copy of the directory or a
+// snapshot of its volume never had it.
+func (l *Log) thisBoot() (string, error) {
+	boot, err := l.fs.BootID()
+	if err != nil {
+		return "", err
+	}
+	info, err := l.lock.Stat()
+	if err != nil {
+		return "", err
+	}
+	return boot + " " + fsx.Identity(info), nil
 }
 
 // memory says what the page cache may hold that the disk does not.

@@ -48,8 +48,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if err := s.run(fileReader(ctx, f)); err != nil {
 		return Recovery{}, noHead(l.at.dir, path, l.timeline, err)
 	}
-	// Only under "no" is there reason to believe more than what marks prove, which are few there; else they are a second apart.
-	trust := mem == whole && l.opt.Fsync == FsyncNo
+	trust := mem == whole
 	if err := s.believable(f, info.Size(), trust); err != nil {
 		return Recovery{}, err
 	}

@@ -5,8 +5,8 @@ import "sync"
 // What is received and not yet in the log lies in buffers of bufferBytes, at most maxBuffers of them (16 MiB); when they are
 // full the socket is not read, and TCP pushes back. An idle link uses two.
 const (
-	bufferBytes = 256 << 10
-	maxBuffers  = 64
+	bufferBytes = 1 << 20
+	maxBuffers  = 16
 	// headroom is what a buffer leaves free at its start for the beginning of a command that was cut at
 	// the end of the buffer before, so that the log gets it in one piece.
 	headroom = 32 << 10

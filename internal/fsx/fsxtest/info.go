@@ -2,6 +2,7 @@ package fsxtest
 
 import (
 	"io/fs"
+	"syscall"
 	"time"
 )
 
@@ -23,4 +24,6 @@ func (i *fileInfo) Size() int64        { return i.size }
 func (i *fileInfo) Mode() fs.FileMode  { return i.mode }
 func (i *fileInfo) ModTime() time.Time { return i.mtime }
 func (i *fileInfo) IsDir() bool        { return i.mode.IsDir() }
-func (i *fileInfo) Sys() any           { return nil }
+
+// Sys tells the inode, for fsx.Identity.
+func (i *fileInfo) Sys() any { return &syscall.Stat_t{Dev: 1, Ino: i.node.id} }
