@@ -48,8 +48,8 @@ func TestIdleCostsNoMoreThanARealReplica(t *testing.T) {
 			}
 			theirs, ours := after[0].less(before[0]), after[1].less(before[1])
 			t.Logf("in %s a real replica cost %+v, the sidecar %+v", idle, theirs, ours)
-			// The window may begin just after one ACK of the replica and just before one of the sidecar's.
-			const ack = 1
+			// The window may begin just after one ACK of the replica and just before one of the sidecar's, and end the other way round.
+			const ack = 2
 			require.LessOrEqual(t, ours.acks, theirs.acks+ack)
 			require.LessOrEqual(t, ours.commands, theirs.commands+ack)
 			require.LessOrEqual(t, ours.connections, theirs.connections)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -210,5 +211,37 @@ func TestBackToAnUpstreamThatDiverged(t *testing.T) {
 				requireCleanEnd(t, family, p.m)
 			})
 		}
+	}
+}
+
+// With upstream.ack behind, a FAILOVER that names nobody does not hand the writes over to the sidecar, which cannot take them; the
+// price is that the upstream's SHUTDOWN waits for its whole shutdown-timeout.
+func TestAckBehind(t *testing.T) {
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			t.Parallel()
+			upstream := testenv.StartServer(t, family, testenv.WithConfig("shutdown-timeout 1"))
+			m := startMirror(t, upstream.Addr(), "upstream.ack=behind", "aof.appendfsync=always")
+			client := upstream.Client()
+			require.NoError(t, client.Set(t.Context(), "key", "value", 0).Err())
+			require.NoError(t, client.Do(t.Context(), "FAILOVER", "TIMEOUT", 300).Err())
+			testenv.Eventually(t, "the failover to be given up", func(ctx context.Context) (map[string]string, bool) {
+				info, err := upstream.Info(ctx, "replication")
+				return info, err == nil && info["master_failover_state"] == "no-failover"
+			})
+			info, err := upstream.Info(t.Context(), "replication")
+			require.NoError(t, err)
+			require.Equal(t, "master", info["role"])
+			require.NoError(t, client.Set(t.Context(), "key", "still written", 0).Err())
+			if family.Has(testenv.WaitAOF) {
+				counted, err := waitAOF(t.Context(), client, 10_000)
+				require.NoError(t, err)
+				require.Equal(t, []int64{0, 1}, counted, "what is durable is told all the same")
+			}
+			requireMirrored(t, upstream, m, "always")
+
+			require.NoError(t, upstream.Stop(t.Context()))
+			require.Contains(t, strings.ToLower(upstream.Log()), "lagging replica")
+		})
 	}
 }
