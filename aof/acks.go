@@ -39,12 +39,6 @@ func (a *ackState) set(to stream.Offset) {
 	}
 }
 
-func (a *ackState) durable() stream.Offset {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.off
-}
-
 // Received is the offset up to which the stream is in the file, at the last boundary outside MULTI: what a replica acknowledges.
 // It satisfies replica.Acks.
 func (l *Log) Received() stream.Offset { return stream.Offset(l.received.Load()) }

@@ -153,7 +153,7 @@ func (l *Log) markHere() mark {
 	return mark{
 		pos:       stream.Position{ReplID: l.replid, Offset: l.head.offset},
 		unixMilli: l.clock,
-		durable:   l.acks.durable(),
+		durable:   l.proof,
 	}
 }
 

@@ -1,10 +1,14 @@
 package aof
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +17,13 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-const crashDir = "/data"
+const (
+	// crashSeedsEnv says for how many seeds of each policy the crash test runs; `make crash` runs more than the few that a change is tested with.
+	crashSeedsEnv = "AOFSIDECAR_CRASH_SEEDS"
+	crashSeeds    = 2
+	// crashDepth is how many times in a row what a crash left is crashed again while it recovers.
+	crashDepth = 3
+)
 
 // crashRig runs a log on a file system that remembers what was not synced, and knows what the log must hold.
 type crashRig struct {
@@ -22,22 +32,36 @@ type crashRig struct {
 	opt  Options
 	l    *Log
 	rng  *rand.Rand
-	now  int64
-	live []*history // the histories that the log may be in: two while a full resync is under way
+	seed uint64
 
-	acked map[stream.ReplID]stream.Offset // highest durable offset that was reported, by the id that the history began with
+	promise promise
+	fills   int // so many writes more find the disk full
+}
+
+// promise is what the log has said or done, so that a crash must not undo it.
+type promise struct {
+	live   []*history                 // the histories that it may be in: two while a full resync is under way
+	acked  map[*history]stream.Offset // highest durable offset that was reported
+	pinned []string                   // timelines that the guard pinned
+}
+
+func (p promise) clone() promise {
+	p.acked = maps.Clone(p.acked)
+	return p
 }
 
 func newCrashRig(t *testing.T, policy Policy, seed uint64) *crashRig {
 	t.Helper()
-	r := &crashRig{
-		t: t, fs: fsxtest.New(), rng: rand.New(rand.NewPCG(seed, 1)), now: 1_700_000_000_000,
-		acked: map[stream.ReplID]stream.Offset{},
-	}
-	r.opt = Options{
-		Dir: crashDir, Fsync: policy, IncrementBytes: 4000, FS: r.fs, Timestamps: seed%2 == 0,
-		Now: func() time.Time { return time.UnixMilli(r.now) },
-	}
+	r := &crashRig{t: t, fs: fsxtest.New(), rng: rand.New(rand.NewPCG(seed, 1)), seed: seed}
+	r.promise.acked = map[*history]stream.Offset{}
+	r.opt = Options{Dir: rigDir, Fsync: policy, IncrementBytes: 4000, FS: r.fs, Timestamps: seed%2 == 0}
+	r.fs.FailOp(func(op fsxtest.Op) error {
+		if r.fills == 0 || (op.Kind != fsxtest.Write && op.Kind != fsxtest.Create) {
+			return nil
+		}
+		r.fills--
+		return &fsxtest.ShortWriteError{N: r.rng.IntN(100), Err: syscall.ENOSPC}
+	})
 	return r
 }
 
@@ -48,36 +72,62 @@ func (r *crashRig) open() {
 	r.l = l
 }
 
-// note remembers what the log has acknowledged as durable.
+// note remembers what the log has acknowledged as durable; it is called from hooks, too, with the log's lock held.
 func (r *crashRig) note() {
-	h := r.live[len(r.live)-1]
-	if off, ok := r.l.Durable(); ok && r.l.replid == h.id {
-		r.acked[h.id] = max(r.acked[h.id], off)
+	if r.l == nil {
+		return
+	}
+	off, ok := r.l.Durable()
+	for _, h := range r.promise.live {
+		if ok && h.names(r.l.replid) {
+			r.promise.acked[h] = max(r.promise.acked[h], off)
+		}
 	}
 }
 
 // resync takes a full resync into h.
-func (r *crashRig) resync(h *history) {
+func (r *crashRig) resync(h *history, keys int) {
 	r.t.Helper()
-	r.live = append(r.live, h)
-	_, err := r.l.FullResync(r.t.Context(), stream.Snapshot{Position: stream.Position{ReplID: h.id, Offset: h.start}, Bytes: -1},
-		bytes.NewReader(testRDB(20)))
-	require.NoError(r.t, err)
-	r.live = []*history{h}
+	r.promise.live = append(r.promise.live, h)
+	was := r.l.Status().Timeline
+	require.NoError(r.t, r.tryResync(h, keys))
+	r.promise.live = []*history{h}
+	if len(r.l.Status().Guarded()) > len(r.promise.pinned) {
+		r.promise.pinned = append(r.promise.pinned, was)
+	}
 	r.note()
 }
 
-// stream feeds n more commands, with the ticks, group syncs and lost connections that come with time.
+// tryResync asks again while the disk is full.
+func (r *crashRig) tryResync(h *history, keys int) error {
+	for {
+		_, err := r.l.FullResync(r.t.Context(), snapshotOf(h, -1), rdbOf(keys))
+		if !isNoSpace(err) {
+			return err
+		}
+		pos, _, err := r.l.Resume()
+		if err == nil && !pos.IsZero() {
+			err = r.l.Continue(r.t.Context(), pos.ReplID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// stream feeds n pieces of new commands, with the ticks, group syncs, full disks, lost connections and promotions that come with time.
 func (r *crashRig) stream(n int) {
 	r.t.Helper()
-	h := r.live[0]
+	h := r.promise.live[0]
 	for range n {
-		from := h.end()
 		h.grow(r.rng, 1+r.rng.IntN(3))
 		to := h.end() - stream.Offset(r.rng.IntN(3)*r.rng.IntN(10))
-		r.now += int64(r.rng.IntN(700))
-		from, _ = h.boundary(min(from, r.l.Received()))
-		f := feeder{h: h, rng: r.rng, now: func() int64 { return r.now }}
+		pass(time.Duration(r.rng.IntN(700)) * time.Millisecond)
+		if r.rng.IntN(10) == 0 {
+			r.fills = 1 + r.rng.IntN(3)
+		}
+		from := r.l.Position().Offset
+		f := feeder{h: h, rng: r.rng, now: func() int64 { return time.Now().UnixMilli() }}
 		require.NoError(r.t, f.feed(r.t.Context(), r.l, from, max(from, to)))
 		switch {
 		case r.opt.Fsync == FsyncAlways:
@@ -87,89 +137,185 @@ func (r *crashRig) stream(n int) {
 		}
 		r.note()
 		require.NoError(r.t, r.l.Rollback())
-		pos, _, err := r.l.Resume()
-		require.NoError(r.t, err)
-		require.NoError(r.t, r.l.Continue(r.t.Context(), pos.ReplID))
+		r.resume(h)
 		r.note()
 	}
 }
 
+// resume goes on after a lost connection, now and then under a new id.
+func (r *crashRig) resume(h *history) {
+	r.t.Helper()
+	pos, _, err := r.l.Resume()
+	require.NoError(r.t, err)
+	if r.rng.IntN(8) == 0 {
+		h.promote(pos.Offset, replID(r.t, fmt.Sprintf("%s%02x", h.id[:2], len(h.renames))))
+	}
+	require.NoError(r.t, r.l.Continue(r.t.Context(), h.idNow()))
+}
+
 // TestCrashAtEveryOperation stops the log after, and in the middle of, every operation that changes the disk, in five ways, and
-// requires of what is left: it opens, stands at a boundary of the stream, holds exactly the stream up to there and everything that was
-// reported as durable, and goes on to the end as if nothing had happened.
+// requires of what is left: it opens, stands at a boundary of the stream under an id that names it, holds exactly the stream up to
+// there and everything that was reported as durable, keeps what the guard pinned, and goes on to the end as if nothing had happened. While
+// it does, it is crashed again.
 func TestCrashAtEveryOperation(t *testing.T) {
 	for _, policy := range []Policy{FsyncAlways, FsyncEverySec, FsyncNo} {
-		for seed := range uint64(6) {
+		for seed := range seedsOf(t, crashSeedsEnv, crashSeeds) {
 			t.Run(fmt.Sprintf("%s/%d", policy, seed), func(t *testing.T) {
 				t.Parallel()
-				r := newCrashRig(t, policy, seed)
-				points := 0
-				r.fs.OnOp(func(n int, op fsxtest.Op) {
-					points++
-					for _, crash := range []fsxtest.Crash{
-						fsxtest.KillProcess{},
-						fsxtest.Reboot{},
-						fsxtest.PowerLossAll{},
-						fsxtest.PowerLossOrdered{Seed: seed<<32 + uint64(n)},
-						fsxtest.PowerLoss{Seed: seed<<32 + uint64(n)},
-					} {
-						r.checkCrash(n, op, crash)
-					}
-				})
-				first := &history{id: replID(t, "a1"), start: 100}
-				second := &history{id: replID(t, "b2"), start: 7}
-				r.open()
-				r.resync(first)
-				r.stream(40)
-				require.NoError(t, r.l.Close())
-				r.open()
-				require.NoError(t, r.l.Continue(t.Context(), first.id))
-				r.stream(10)
-				r.resync(second)
-				r.stream(20)
-				require.NoError(t, r.l.Close())
-				require.Greater(t, points, 200)
+				synctest.Test(t, func(t *testing.T) { crashWorkload(t, policy, seed) })
 			})
 		}
 	}
 }
 
-// checkCrash opens what a crash leaves.
-func (r *crashRig) checkCrash(n int, op fsxtest.Op, crash fsxtest.Crash) {
-	clone := r.fs.CrashClone(crash)
-	where := fmt.Sprintf("point %d after %v, %v", n, op, crash)
-	opt := r.opt
-	opt.FS = clone
-	l, err := Open(r.t.Context(), opt)
-	require.NoError(r.t, err, where)
-	defer func() { require.NoError(r.t, l.Close(), where) }()
-	pos, db, err := l.Resume()
-	require.NoError(r.t, err, where)
-	if pos.IsZero() {
-		require.Empty(r.t, r.acked, where)
-		return
+// seedsOf returns how many seeds env asks for.
+func seedsOf(t *testing.T, env string, def uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(env)
+	if text == "" {
+		return def
 	}
-	h := r.historyOf(pos.ReplID)
-	require.NotNil(r.t, h, "%s: in history %s", where, pos.ReplID)
-	want, wantDB := h.boundary(pos.Offset)
-	require.Equal(r.t, want, pos.Offset, "%s: not a boundary", where)
-	require.Equal(r.t, wantDB, db, where)
-
-	acked := r.acked[h.id]
-	held := streamBytes(r.t, clone, l.at)
-	require.True(r.t, bytes.HasPrefix(held, h.kept(pos.Offset)), "%s: the log does not hold the stream up to its position", where)
-	require.True(r.t, bytes.HasPrefix(held, h.kept(acked)), "%s: %d was reported as durable and is not there", where, acked)
-	require.GreaterOrEqual(r.t, l.chainEnd().offset, l.cut.offset, where)
-
-	require.NoError(r.t, l.Continue(r.t.Context(), pos.ReplID), where)
-	end, _ := h.boundary(h.end())
-	require.NoError(r.t, feeder{h: h}.feed(r.t.Context(), l, pos.Offset, end), where)
-	require.Equal(r.t, h.kept(end), streamBytes(r.t, clone, l.at), where)
+	n, err := strconv.ParseUint(text, 10, 32)
+	require.NoError(t, err)
+	return n
 }
 
-func (r *crashRig) historyOf(id stream.ReplID) *history {
-	for _, h := range r.live {
-		if h.id == id {
+func crashWorkload(t *testing.T, policy Policy, seed uint64) {
+	t.Helper()
+	r := newCrashRig(t, policy, seed)
+	points := 0
+	r.fs.OnOp(func(n int, op fsxtest.Op) {
+		points++
+		r.note()
+		again := r.rng.IntN(5)
+		for i, crash := range fsxtest.Crashes(seed<<32 + uint64(n)) {
+			depth := 1
+			if i == again {
+				depth = crashDepth
+			}
+			c := crashed{
+				t: t, fs: r.fs.CrashClone(crash), opt: r.opt, promise: r.promise.clone(), depth: depth,
+				rng: rand.New(rand.NewPCG(seed, uint64(n)<<8+uint64(i))), after: op.String(),
+			}
+			c.check()
+		}
+	})
+	first := &history{id: replID(t, "a1"), start: stream.Offset(100 * (seed % 2))}
+	second := &history{id: replID(t, "b2"), start: 7}
+	third := &history{id: replID(t, "c3"), start: 1 << 33}
+	r.open()
+	r.resync(first, 20)
+	r.stream(25)
+	require.NoError(t, r.l.Close())
+	r.open()
+	r.resume(first)
+	r.stream(10)
+	r.fills = 1
+	r.resync(second, 1)
+	require.Len(t, r.promise.pinned, 1)
+	r.stream(10)
+	r.resync(third, 20)
+	r.stream(3)
+	require.NoError(t, r.l.Close())
+	require.Greater(t, points, 200)
+}
+
+// crashed is what one crash left.
+type crashed struct {
+	t       *testing.T
+	fs      *fsxtest.FS
+	opt     Options
+	promise promise
+	depth   int // crashes in a row that are looked at
+	rng     *rand.Rand
+	after   string
+
+	l    *Log
+	next *crashed // this one crashed again
+}
+
+// check opens what the crash left, and goes on.
+func (c *crashed) check() {
+	where := fmt.Sprintf("after %s, %v", c.after, c.fs.Past())
+	c.opt.FS = c.fs
+	if c.depth > 1 {
+		c.crashAgain(1 + c.rng.IntN(40))
+	}
+	l, err := Open(c.t.Context(), c.opt)
+	require.NoError(c.t, err, where)
+	c.l = l
+	pos, db, err := l.Resume()
+	require.NoError(c.t, err, where)
+	c.checkPinned(where)
+	if pos.IsZero() {
+		require.Empty(c.t, c.promise.acked, where)
+		require.NoError(c.t, l.Close(), where)
+		return
+	}
+	h := c.promise.historyOf(pos)
+	require.NotNil(c.t, h, "%s: at %s", where, pos)
+	c.promise.live = []*history{h}
+	want, wantDB := h.boundary(pos.Offset)
+	require.Equal(c.t, want, pos.Offset, "%s: not a boundary", where)
+	require.Equal(c.t, wantDB, db, where)
+	must := h.kept(max(pos.Offset, c.promise.acked[h]))
+	held := streamBytes(c.t, c.fs, l.at)
+	requireBytes(c.t, must, held[:min(len(held), len(must))], "%s: at %s, and %d was reported as durable", where, pos, c.promise.acked[h])
+	require.GreaterOrEqual(c.t, l.chainEnd().offset, l.cut.offset, where)
+
+	c.promise.acked[h] = min(c.promise.acked[h], pos.Offset) // what follows is sent again, and cut first
+	require.NoError(c.t, l.Continue(c.t.Context(), h.idNow()), where)
+	end, _ := h.boundary(h.end())
+	require.NoError(c.t, feeder{h: h}.feed(c.t.Context(), l, pos.Offset, end), where)
+	require.NoError(c.t, l.onTick(), where)
+	require.NoError(c.t, l.Close(), where)
+	requireBytes(c.t, h.kept(end), streamBytes(c.t, c.fs, l.at), "%s: gone on to the end", where)
+	if c.next != nil {
+		c.next.check()
+	}
+}
+
+// crashAgain takes another crash at the n-th point from now.
+func (c *crashed) crashAgain(n int) {
+	c.fs.OnOp(func(_ int, op fsxtest.Op) {
+		if n--; n != 0 {
+			return
+		}
+		p := c.promise.clone()
+		if c.l != nil && len(p.live) == 1 {
+			if off, ok := c.l.Durable(); ok {
+				p.acked[p.live[0]] = max(p.acked[p.live[0]], off)
+			}
+		}
+		crash := fsxtest.Crashes(c.rng.Uint64())[c.rng.IntN(5)]
+		c.next = &crashed{
+			t: c.t, fs: c.fs.CrashClone(crash), opt: c.opt, promise: p, depth: c.depth - 1, rng: c.rng,
+			after: c.after + ", " + op.String(),
+		}
+	})
+}
+
+// checkPinned wants every chain that the guard pinned to be whole.
+func (c *crashed) checkPinned(where string) {
+	for _, timeline := range c.promise.pinned {
+		rep, err := Verify(c.t.Context(), Options{Dir: rigDir + "/retained/" + timeline, FS: c.fs})
+		require.NoError(c.t, err, where)
+		require.Equal(c.t, timeline, rep.Timeline, where)
+		var pinned []string
+		for _, g := range c.l.Status().Guarded() {
+			pinned = append(pinned, g.Timeline)
+		}
+		require.Contains(c.t, pinned, timeline, where)
+	}
+	for _, kept := range c.l.Status().Retained {
+		require.NotEqual(c.t, c.l.Status().Timeline, kept.Timeline, "%s: the timeline that lives is retained", where)
+	}
+}
+
+// historyOf returns the history that pos is in, or nil.
+func (p promise) historyOf(pos stream.Position) *history {
+	for _, h := range p.live {
+		if h.knows(pos) {
 			return h
 		}
 	}

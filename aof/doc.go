@@ -25,8 +25,9 @@
 //
 // A mark states three things. All stream bytes of replid up to and including offset are in the base and in the lines above.
 // They had been received at ms (Unix milliseconds; never decreasing on a timeline). And when the mark was written, everything up
-// to dur was on stable storage. dur is what a mark can prove: while an fsync runs, more bytes are written, so that the mark
-// after it stands below bytes that no fsync has covered; and a mark that replaces dropped bytes follows no fsync at all.
+// to dur was on stable storage, so that a reader of that arrives at dur at least: dropped bytes count once a durable mark states them.
+// dur is what a mark can prove: while an fsync runs, more bytes are written, so that the mark after it stands below bytes that no
+// fsync has covered; and a mark that replaces dropped bytes follows no fsync at all.
 //
 // The offset of any command's end is the offset of the last mark above it plus the stream bytes between.
 //

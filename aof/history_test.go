@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,11 @@ func (h *history) idNow() stream.ReplID {
 		return h.renames[n-1].id
 	}
 	return h.id
+}
+
+// names reports whether id is or was an id of this history.
+func (h *history) names(id stream.ReplID) bool {
+	return id == h.id || slices.ContainsFunc(h.renames, func(r rename) bool { return r.id == id })
 }
 
 // knows reports whether pos is a position in this history: an id that is no longer the upstream's names nothing past the

@@ -25,12 +25,13 @@ type Log struct {
 	manText   string     // its text
 	timeline  string
 	replid    stream.ReplID
-	inc       *increment // nil before the first full resync
-	head      cursor     // the end of what was written
-	cut       cursor     // the last boundary outside MULTI
-	whole     bool       // head is at the end of a command
-	multi     bool       // head is inside MULTI..EXEC
-	keep      cursor     // while a recovered tail waits for the upstream's answer: its last boundary outside MULTI
+	inc       *increment    // nil before the first full resync
+	head      cursor        // the end of what was written
+	cut       cursor        // the last boundary outside MULTI
+	whole     bool          // head is at the end of a command
+	multi     bool          // head is inside MULTI..EXEC
+	keep      cursor        // while a recovered tail waits for the upstream's answer: its last boundary outside MULTI
+	proof     stream.Offset // what marks state as durable: a reader of what is durable of the file arrives there or further
 	marked    markState
 	markedAt  time.Time // when the last mark was written; time in marks does not follow a clock that is set back
 	wantMark  bool      // a mark is due at the next boundary
@@ -266,9 +267,18 @@ func (l *Log) seal() error {
 			return err
 		}
 	}
+	if l.cut.linear != l.cut.offset { // the last mark cannot prove what no durable one states
+		if err := l.markDurably(); err != nil {
+			return err
+		}
+	}
 	if l.marked.file == l.inc.size && l.marked.offset == l.cut.offset && l.marked.durable == l.cut.offset {
 		return nil
 	}
+	return l.markDurably()
+}
+
+func (l *Log) markDurably() error {
 	if err := l.writeMark(); err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package aof
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -35,32 +33,31 @@ func resync(t *testing.T, l *Log, h *history, keys int) {
 
 // streamBytes returns what the increments of a directory hold of the stream: everything but what is ours, up to what a crash left
 // of unsynced bytes.
-func streamBytes(t *testing.T, fsys fsx.FS, y layout) []byte {
-	t.Helper()
+func streamBytes(t require.TestingT, fsys fsx.FS, y layout) []byte {
 	man, _, err := readManifest(fsys, y)
 	require.NoError(t, err)
 	var out []byte
-	r := resp.NewReader(bytes.NewReader(nil))
 	for _, info := range man.incrs {
 		data, err := readFile(fsys, y.path(info.name), 1<<30)
 		require.NoError(t, err)
-		r.Reset(bytes.NewReader(data))
-		for i := 0; ; i++ {
-			cmd, err := r.Next()
-			if _, garbage := errors.AsType[*resp.SyntaxError](err); garbage || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				break
-			}
-			require.NoError(t, err)
-			if i < 2 || cmd.Kind == resp.Annotation {
-				continue
-			}
-			if cmd.Kind == resp.Ping && len(cmd.Args) == 2 {
-				if _, ok := parseMark(cmd.Args[1]); ok {
-					continue
-				}
-			}
-			out = append(out, data[cmd.Start:cmd.End]...)
+		out = appendStream(out, data)
+	}
+	return out
+}
+
+// appendStream appends what an increment holds of the stream.
+func appendStream(out, data []byte) []byte {
+	sc := resp.Scanner{AllowAnnotations: true}
+	for i := 0; len(data) > 0; i++ {
+		n, done, err := sc.Next(data)
+		if err != nil || !done {
+			break
 		}
+		_, ours := parseMark(sc.Arg(1))
+		if ours = ours && sc.Kind() == resp.Ping && sc.Args() == 2; i >= 2 && !ours && sc.Kind() != resp.Annotation {
+			out = append(out, data[:n]...)
+		}
+		data = data[n:]
 	}
 	return out
 }

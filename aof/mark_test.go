@@ -285,7 +285,7 @@ func TestMarkWhereBytesAreDropped(t *testing.T) {
 		r.requireHolds(r.fs, r.h.end())
 		list := r.entries()
 		marks := kindsOf(list, EntryMark)
-		require.Len(t, marks, 5, "the head, three places, the end")
+		require.Len(t, marks, 6, "the head, three places, the end, and that this is durable")
 		require.False(t, marks[1].Multi)
 		require.True(t, marks[2].Multi)
 		at := r.h.start

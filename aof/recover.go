@@ -79,7 +79,8 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if !trust {
 		l.inc.synced = at.data
 	}
-	l.acks.reset(min(s.proven, at.offset))
+	l.proof = min(s.proven, at.offset)
+	l.acks.reset(l.proof)
 	l.received.Store(int64(at.offset))
 	l.hot.size.Store(info.Size())
 	return Recovery{

@@ -3,6 +3,7 @@ package aof
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -84,4 +85,43 @@ func TestScanOfManyMarksIsSmall(t *testing.T) {
 	at, err = s.provenPlace(bytes.NewReader(proof), false)
 	require.NoError(t, err)
 	require.Equal(t, off-5, at.offset, "the anchor lies before what is proven")
+}
+
+// Dropped bytes are durable as soon as all that is kept is, but the mark that states them may not be. What marks say of them further
+// down is no proof of damage where a power loss took that one.
+func TestRecoverWhereDroppedBytesWereLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 100, 3), nil)
+		r.start()
+		r.feed()
+		require.NoError(t, r.l.onTick())
+		require.NoError(t, r.l.syncOnce())
+		synced, at := r.l.inc.size, r.h.end()
+		r.h.add("REPLCONF", "GETACK", "*")
+		r.feed()
+		require.Equal(t, r.h.end(), r.durable())
+		for range 3 {
+			r.h.add("SET", "k", strings.Repeat("v", 900))
+			r.feed()
+			require.NoError(t, markNow(r.l))
+		}
+		lost := []byte(r.incr())
+		clear(lost[synced : synced+300])
+		files := tree(t, r.fs, rigDir)
+		files[r.l.inc.path] = string(lost)
+		r.fs = put(t, files)
+		r.opt.FS = r.fs
+		r.reopen(fsxtest.Reboot{})
+		require.Equal(t, at, r.goOn().Offset)
+		r.feed()
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// markNow writes a mark as the clock does, without the sync before it.
+func markNow(l *Log) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.markNow()
 }

@@ -80,7 +80,7 @@ func headOf(m mark, db int) []byte { return m.appendCommand(appendSelect(nil, db
 func (l *Log) enter(inc *increment, at stream.Offset, db int) {
 	l.inc = inc
 	l.head = cursor{file: inc.size, data: inc.size, offset: at, linear: at, db: db}
-	l.cut = l.head
+	l.cut, l.proof = l.head, at
 	l.whole, l.multi, l.wantMark, l.keep, l.second = true, false, false, cursor{}, 0
 	l.markedAt = l.opt.Now()
 	l.marked = markState{file: inc.size, data: inc.size, offset: at, durable: at, unixMilli: l.clock}

@@ -3,8 +3,6 @@ package aof
 import (
 	"context"
 	"time"
-
-	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
 const (
@@ -115,7 +113,7 @@ func (l *Log) syncOnce() error {
 		l.mu.Unlock()
 		return nil
 	}
-	size, cuts, at := inc.size, inc.cuts, l.cut.offset
+	size, cuts, at := inc.size, inc.cuts, l.cut
 	inc.syncing = true
 	l.mu.Unlock()
 
@@ -152,15 +150,17 @@ func (l *Log) syncLocked() error {
 		return l.latch("sync", l.inc.path, err)
 	}
 	call(l.opt.Observer.Synced, time.Since(start))
-	l.advance(l.inc, l.inc.size, l.cut.offset)
+	l.advance(l.inc, l.inc.size, l.cut)
 	return nil
 }
 
 // advance notes that the first size bytes of inc, and with them the stream up to at, are durable.
-func (l *Log) advance(inc *increment, size int64, at stream.Offset) {
+func (l *Log) advance(inc *increment, size int64, at cursor) {
 	inc.synced = max(inc.synced, size)
+	l.proof = max(l.proof, at.linear)
+	durable := at.offset
 	if l.cut.data <= inc.synced {
-		at = max(at, l.cut.offset)
+		durable = max(durable, l.cut.offset)
 	}
-	l.acks.move(at)
+	l.acks.move(durable)
 }
