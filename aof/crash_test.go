@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -25,14 +26,20 @@ const (
 	crashDepth = 3
 )
 
+// tester is what a *testing.T and a *rapid.T have in common.
+type tester interface {
+	require.TestingT
+	Helper()
+	Context() context.Context
+}
+
 // crashRig runs a log on a file system that remembers what was not synced, and knows what the log must hold.
 type crashRig struct {
-	t    *testing.T
-	fs   *fsxtest.FS
-	opt  Options
-	l    *Log
-	rng  *rand.Rand
-	seed uint64
+	t   tester
+	fs  *fsxtest.FS
+	opt Options
+	l   *Log
+	rng *rand.Rand
 
 	promise promise
 	fills   int // so many writes more find the disk full
@@ -50,19 +57,21 @@ func (p promise) clone() promise {
 	return p
 }
 
-func newCrashRig(t *testing.T, policy Policy, seed uint64) *crashRig {
+func newCrashRig(t tester, policy Policy, seed uint64) *crashRig {
 	t.Helper()
-	r := &crashRig{t: t, fs: fsxtest.New(), rng: rand.New(rand.NewPCG(seed, 1)), seed: seed}
+	r := &crashRig{t: t, fs: fsxtest.New(), rng: rand.New(rand.NewPCG(seed, 1))}
 	r.promise.acked = map[*history]stream.Offset{}
 	r.opt = Options{Dir: rigDir, Fsync: policy, IncrementBytes: 4000, FS: r.fs, Timestamps: seed%2 == 0}
-	r.fs.FailOp(func(op fsxtest.Op) error {
-		if r.fills == 0 || (op.Kind != fsxtest.Write && op.Kind != fsxtest.Create) {
-			return nil
-		}
-		r.fills--
-		return &fsxtest.ShortWriteError{N: r.rng.IntN(100), Err: syscall.ENOSPC}
-	})
 	return r
+}
+
+// fill makes writes fail for want of space, as often as fills says.
+func (r *crashRig) fill(op fsxtest.Op) error {
+	if r.fills == 0 || (op.Kind != fsxtest.Write && op.Kind != fsxtest.Create) {
+		return nil
+	}
+	r.fills--
+	return &fsxtest.ShortWriteError{N: r.rng.IntN(100), Err: syscall.ENOSPC}
 }
 
 func (r *crashRig) open() {
@@ -89,13 +98,8 @@ func (r *crashRig) note() {
 func (r *crashRig) resync(h *history, keys int) {
 	r.t.Helper()
 	r.promise.live = append(r.promise.live, h)
-	was := r.l.Status().Timeline
 	require.NoError(r.t, r.tryResync(h, keys))
-	r.promise.live = []*history{h}
-	if len(r.l.Status().Guarded()) > len(r.promise.pinned) {
-		r.promise.pinned = append(r.promise.pinned, was)
-	}
-	r.note()
+	r.resynced(h)
 }
 
 // tryResync asks again while the disk is full.
@@ -145,10 +149,10 @@ func (r *crashRig) stream(n int) {
 // resume goes on after a lost connection, now and then under a new id.
 func (r *crashRig) resume(h *history) {
 	r.t.Helper()
-	pos, _, err := r.l.Resume()
+	_, _, err := r.l.Resume()
 	require.NoError(r.t, err)
 	if r.rng.IntN(8) == 0 {
-		h.promote(pos.Offset, replID(r.t, fmt.Sprintf("%s%02x", h.id[:2], len(h.renames))))
+		h.promote(replID(r.t, fmt.Sprintf("%s%02x", h.id[:2], len(h.renames))))
 	}
 	require.NoError(r.t, r.l.Continue(r.t.Context(), h.idNow()))
 }
@@ -184,6 +188,7 @@ func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 	t.Helper()
 	r := newCrashRig(t, policy, seed)
 	points := 0
+	r.fs.FailOp(r.fill)
 	r.fs.OnOp(func(n int, op fsxtest.Op) {
 		points++
 		r.note()
@@ -222,7 +227,7 @@ func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 
 // crashed is what one crash left.
 type crashed struct {
-	t       *testing.T
+	t       tester
 	fs      *fsxtest.FS
 	opt     Options
 	promise promise
@@ -234,13 +239,31 @@ type crashed struct {
 	next *crashed // this one crashed again
 }
 
-// check opens what the crash left, and goes on.
+// check opens what the crash left, and goes on to the end of the stream.
 func (c *crashed) check() {
-	where := fmt.Sprintf("after %s, %v", c.after, c.fs.Past())
-	c.opt.FS = c.fs
 	if c.depth > 1 {
 		c.crashAgain(1 + c.rng.IntN(40))
 	}
+	if h := c.recover(); h != nil {
+		end, _ := h.boundary(h.end())
+		require.NoError(c.t, feeder{h: h}.feed(c.t.Context(), c.l, c.l.Position().Offset, end), c.where())
+		require.NoError(c.t, c.l.onTick(), c.where())
+		require.NoError(c.t, c.l.Close(), c.where())
+		requireBytes(c.t, h.kept(end), streamBytes(c.t, c.fs, c.l.at), "%s: gone on to the end", c.where())
+	}
+	require.NoError(c.t, c.l.Close(), c.where())
+	if c.next != nil {
+		c.next.check()
+	}
+}
+
+func (c *crashed) where() string { return fmt.Sprintf("after %s, %v", c.after, c.fs.Past()) }
+
+// recover opens what the crash left, holds it against what was promised, and resumes. It returns the history that the log is in,
+// or nil.
+func (c *crashed) recover() *history {
+	where := c.where()
+	c.opt.FS = c.fs
 	l, err := Open(c.t.Context(), c.opt)
 	require.NoError(c.t, err, where)
 	c.l = l
@@ -249,8 +272,7 @@ func (c *crashed) check() {
 	c.checkPinned(where)
 	if pos.IsZero() {
 		require.Empty(c.t, c.promise.acked, where)
-		require.NoError(c.t, l.Close(), where)
-		return
+		return nil
 	}
 	h := c.promise.historyOf(pos)
 	require.NotNil(c.t, h, "%s: at %s", where, pos)
@@ -265,14 +287,7 @@ func (c *crashed) check() {
 
 	c.promise.acked[h] = min(c.promise.acked[h], pos.Offset) // what follows is sent again, and cut first
 	require.NoError(c.t, l.Continue(c.t.Context(), h.idNow()), where)
-	end, _ := h.boundary(h.end())
-	require.NoError(c.t, feeder{h: h}.feed(c.t.Context(), l, pos.Offset, end), where)
-	require.NoError(c.t, l.onTick(), where)
-	require.NoError(c.t, l.Close(), where)
-	requireBytes(c.t, h.kept(end), streamBytes(c.t, c.fs, l.at), "%s: gone on to the end", where)
-	if c.next != nil {
-		c.next.check()
-	}
+	return h
 }
 
 // crashAgain takes another crash at the n-th point from now.

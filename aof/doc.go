@@ -50,10 +50,11 @@
 // names whole files only, and nothing is unlinked that it names.
 //
 // Recovery reads the last increment from its start, command by command, so that no value can pass for a mark. After a kill -9 the page
-// cache has everything that was written, and the position is the last mark outside MULTI. Otherwise it is the last boundary that a mark
-// proves durable: after a reboot, after a failed fsync, whose pages the kernel calls clean, and where the lock file is not the
-// one that was written (a copy of the directory, a snapshot of its volume). A stock server that was booted here meanwhile has appended
-// only below either.
+// cache has everything that was written, and the position is the last mark outside MULTI; what no mark proves is written once more,
+// for the process may have died between an fsync that failed and the note of it. Otherwise the position is the last boundary that a
+// mark proves durable: after a reboot, after a failed fsync, whose pages the kernel calls clean or has lost, and where the lock file is
+// not the one that was written (a copy of the directory, a snapshot of its volume). A stock server that was booted here meanwhile has
+// appended only below either.
 //
 // What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
 // without an upstream, it stays, up to the last whole command outside MULTI.

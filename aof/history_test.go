@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,7 +24,7 @@ type history struct {
 
 // rename is a new id of the same history: a replica of the upstream was promoted.
 type rename struct {
-	at stream.Offset // where it goes on: ids before it name nothing past this
+	at stream.Offset // how far the history went then: ids before it name nothing past this
 	id stream.ReplID
 }
 
@@ -37,10 +36,9 @@ type historyCommand struct {
 	db      int
 }
 
-func replID(tb testing.TB, fill string) stream.ReplID {
-	tb.Helper()
+func replID(t require.TestingT, fill string) stream.ReplID {
 	id, err := stream.ParseReplID(strings.Repeat(fill, stream.ReplIDLen)[:stream.ReplIDLen])
-	require.NoError(tb, err)
+	require.NoError(t, err)
 	return id
 }
 
@@ -68,12 +66,9 @@ func (h *history) raw(cmd []byte) {
 	}
 }
 
-// promote gives the history a new id from at on.
-func (h *history) promote(at stream.Offset, id stream.ReplID) {
-	for i := range h.renames {
-		h.renames[i].at = min(h.renames[i].at, at)
-	}
-	h.renames = append(h.renames, rename{at: at, id: id})
+// promote gives the history a new id from here on.
+func (h *history) promote(id stream.ReplID) {
+	h.renames = append(h.renames, rename{at: h.end(), id: id})
 }
 
 // idNow is the id that the upstream has now.

@@ -58,7 +58,7 @@ func grow(r *rig) error {
 }
 
 func goOnUnderNewID(r *rig) error {
-	r.h.promote(r.h.end(), replID(r.t, "c3"))
+	r.h.promote(replID(r.t, "c3"))
 	return r.l.Continue(r.t.Context(), r.h.idNow())
 }
 

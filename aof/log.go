@@ -54,6 +54,7 @@ type Log struct {
 	status   atomic.Pointer[Status] // everything but the hot numbers
 	hot      hotNumbers
 
+	newLock     bool      // the lock file was not there before this Log
 	claimed     lockState // as written to the lock file by this Log
 	baseBytes   int64
 	closedBytes int64      // of the increments before the open one

@@ -60,6 +60,7 @@ func (l *Log) makeDir() error {
 	if _, err := l.fs.Stat(l.at.lockPath()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	l.newLock = true
 	dir := filepath.Clean(l.opt.Dir)
 	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
 		// Where we may not look we made nothing.
@@ -97,12 +98,11 @@ func (l *Log) load(ctx context.Context) error {
 	if l.chains, err = listRetained(l.fs, l.at); err != nil {
 		return err
 	}
-	mem := state.memory(boot)
-	if err := l.recover(ctx, state.Timeline, mem); err != nil {
+	if err := l.recover(ctx, state.Timeline, state.memory(boot)); err != nil {
 		return err
 	}
 	defer l.publish()
-	if err := l.syncManifest(mem); err != nil {
+	if err := l.renewManifest(); err != nil {
 		return err
 	}
 	if err := l.dropHistory(); err != nil {
@@ -111,13 +111,14 @@ func (l *Log) load(ctx context.Context) error {
 	return l.dropUnfinished()
 }
 
-// syncManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
-// it and not synced its name. Where an fsync failed it is written anew, for the name may be lost and called clean.
-func (l *Log) syncManifest(mem memory) error {
-	if mem == lossy {
-		return l.replaceManifest(l.man)
+// renewManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
+// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew.
+func (l *Log) renewManifest() error {
+	err := l.replaceManifest(l.man)
+	if isNoSpace(err) {
+		return l.fs.SyncDir(l.at.aofDir())
 	}
-	return l.fs.SyncDir(l.at.aofDir())
+	return err
 }
 
 // lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
@@ -153,27 +154,28 @@ const (
 // memory compares with the boot that runs.
 func (s lockState) memory(boot string) memory {
 	switch {
+	case s.Failed && (s.BootID == "" || s.BootID == boot):
+		return lossy
 	case boot == "" || s.BootID != boot:
 		return empty
-	case s.Failed:
-		return lossy
 	default:
 		return whole
 	}
 }
 
-// readLockState returns the zero value for a file that is new, or that a crash left half written.
+// readLockState returns the zero value for a file that is new, and one that says nothing but the worst for one that is half written: a
+// crash may have done that, or a latch on a full disk.
 func (l *Log) readLockState() lockState {
 	var (
 		state lockState
 		buf   [512]byte
 	)
-	n, err := l.lock.ReadAt(buf[:], 0)
-	if n == 0 && err != nil {
+	if l.newLock {
 		return lockState{}
 	}
-	if json.Unmarshal(buf[:n], &state) != nil {
-		return lockState{}
+	n, err := l.lock.ReadAt(buf[:], 0)
+	if (n == 0 && err != nil) || json.Unmarshal(buf[:n], &state) != nil {
+		return lockState{Failed: true}
 	}
 	return state
 }

@@ -48,12 +48,16 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if err := s.run(fileReader(ctx, f)); err != nil {
 		return Recovery{}, noHead(l.at.dir, path, l.timeline, err)
 	}
-	trust := mem == whole
-	if err := s.believable(f, info.Size(), trust); err != nil {
+	if err := s.believable(f, info.Size()); err != nil {
 		return Recovery{}, err
 	}
+	if mem == whole {
+		if mem, err = l.writeAnew(f, &s); err != nil {
+			return Recovery{}, err
+		}
+	}
 	at, keep := s.lastAt, s.boundary
-	if !trust {
+	if mem != whole {
 		if at, err = s.provenPlace(f, mem == lossy); err != nil {
 			return Recovery{}, err
 		}
@@ -76,7 +80,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if info.Size() > at.file {
 		l.keep = keep.cursor
 	}
-	if !trust {
+	if mem != whole {
 		l.inc.synced = at.data
 	}
 	l.proof = min(s.proven, at.offset)
@@ -90,18 +94,53 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}, nil
 }
 
-// believable tells a tail that a crash explains from damage. No mark can prove anything durable past a place where the whole commands
-// end; and if trust, every byte that was written is there, so that there is no garbage either.
-func (s *scan) believable(f io.ReaderAt, size int64, trust bool) error {
+// writeAnew writes what no mark proves durable a second time, as it was read: the process may have been killed between an fsync that
+// failed and the note of it in the lock file, and then the kernel calls pages clean that the disk does not have. Where it also forgot
+// them, or they cannot be written, it returns lossy.
+func (l *Log) writeAnew(f fsx.File, s *scan) (memory, error) {
+	if s.syntax != nil {
+		call2(l.opt.Observer.Note, "what was written cannot be read back: only what marks prove is trusted", s.syntax.Error())
+		return lossy, nil //nolint:nilerr // the log goes on, from an earlier position
+	}
+	from, err := s.provenPlace(f, true)
+	if err != nil {
+		return lossy, err
+	}
+	err = rewriteFrom(f, from.file, s.size)
+	if isNoSpace(err) {
+		call2(l.opt.Observer.Note, "no space to write the tail anew: only what marks prove is trusted", err.Error())
+		return lossy, nil
+	}
+	if err != nil {
+		return lossy, l.latch("write anew", s.path, err)
+	}
+	return whole, nil
+}
+
+// rewriteFrom reads the bytes of f from at to end and writes them to the same place.
+func rewriteFrom(f fsx.File, at, end int64) error {
+	buf := make([]byte, min(end-at, scanBuffer))
+	for at < end {
+		n, err := f.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
+		if n == 0 && err != nil {
+			return err
+		}
+		if _, err := f.WriteAt(buf[:n], at); err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return nil
+}
+
+// believable tells a tail that a crash explains from damage: no mark can prove anything durable past a place where the whole commands end.
+func (s *scan) believable(f io.ReaderAt, size int64) error {
 	if !s.torn {
 		return nil
 	}
 	at, what := s.begin, "a command or transaction does not end"
 	if s.syntax != nil {
 		at, what = s.syntax.Offset, s.syntax.What
-	}
-	if s.syntax != nil && trust {
-		return &CorruptError{Path: s.path, Offset: at, What: what}
 	}
 	below, err := provenBelow(f, at, size, s.at.id)
 	if err != nil {

@@ -304,9 +304,8 @@ func (r *rig) tryResync(h *history, payload io.Reader) error {
 }
 
 // newHistory returns a history that begins at start, with n commands that drop nothing.
-func newHistory(tb testing.TB, fill string, start stream.Offset, n int) *history {
-	tb.Helper()
-	h := &history{id: replID(tb, fill), start: start}
+func newHistory(t require.TestingT, fill string, start stream.Offset, n int) *history {
+	h := &history{id: replID(t, fill), start: start}
 	h.plain(n)
 	return h
 }

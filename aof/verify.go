@@ -136,7 +136,7 @@ func verifyTail(fsys fsx.FS, s *scan) (err error) {
 			err = cerr
 		}
 	}()
-	return s.believable(f, s.size, false)
+	return s.believable(f, s.size)
 }
 
 // unclosed is the error of a closed increment that does not end as it was closed.
