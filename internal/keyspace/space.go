@@ -1,0 +1,158 @@
+package keyspace
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+)
+
+// Options say what a Space is to be like.
+type Options struct {
+	// Format is the dialect and version of the RDB that values come from and go to.
+	Format rdb.Format
+	// Server is the upstream's version, as in "8.0.2"; it decides where servers of one RDB version differ. Empty: the newest known.
+	Server string
+	// MaxBytes is how much memory the values may take, about; 0: no limit.
+	MaxBytes int64
+}
+
+// ErrTooBig says that a command would take the Space past Options.MaxBytes. What the command left behind is undefined.
+var ErrTooBig = errors.New("values outgrow the memory limit")
+
+// errFailed says that the server would have refused the command: it changes nothing.
+var errFailed = errors.New("the server refuses the command")
+
+// Space is the databases in memory, or the part of them that a rewrite needs. See [New].
+type Space struct {
+	opt       Options
+	table     *Table
+	dbs       []*database // by logical number; nil: empty
+	libraries libraries
+	used      int64 // bytes of all entries, about
+	refused   int64
+	call      call // reused
+}
+
+type database struct {
+	keys map[string]*entry
+}
+
+// New returns an empty Space that runs the commands of t.
+func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t} }
+
+// PutRaw gives a key the value that an RDB body states, undecoded; a Space keeps raw. There must be none under the key yet. expire is in Unix
+// milliseconds or rdb.NoExpire.
+func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64) {
+	e := &entry{raw: raw, typ: t, expire: expire}
+	if raw == nil {
+		e.raw = []byte{}
+	}
+	s.db(db).keys[string(key)] = e
+	s.account(e, len(key))
+}
+
+// PutFunction adds a library of the base.
+func (s *Space) PutFunction(source []byte) error { return s.libraries.load(source, false) }
+
+// Used is how much memory the values take, in bytes, about.
+func (s *Space) Used() int64 { return s.used }
+
+// Refused counts the commands that a server would have refused, which changed nothing.
+func (s *Space) Refused() int64 { return s.refused }
+
+// Run runs a command with db selected. It returns nil also where the server would have refused the command. Errors: ErrTooBig, and
+// *CorruptError for a raw value that does not decode; *UnknownCommandError for what Plan calls Carry or Unknown.
+func (s *Space) Run(db int, args [][]byte) error {
+	cmd := s.table.lookup(args)
+	if cmd == nil || cmd.run == nil {
+		return &UnknownCommandError{Name: string(args[0])}
+	}
+	if !cmd.takes(len(args)) {
+		s.refused++
+		return nil
+	}
+	s.call = call{space: s, db: db, args: args}
+	err := cmd.run(&s.call)
+	if errors.Is(err, errFailed) {
+		s.refused++
+		return nil
+	}
+	if err == nil && s.opt.MaxBytes > 0 && s.used > s.opt.MaxBytes {
+		return ErrTooBig
+	}
+	return err
+}
+
+// db returns the database of that number.
+func (s *Space) db(n int) *database {
+	for len(s.dbs) <= n {
+		s.dbs = append(s.dbs, nil)
+	}
+	if s.dbs[n] == nil {
+		s.dbs[n] = &database{keys: map[string]*entry{}}
+	}
+	return s.dbs[n]
+}
+
+// account brings used up to date after e changed.
+func (s *Space) account(e *entry, key int) {
+	now := e.size(key)
+	s.used += now - e.bytes
+	e.bytes = now
+}
+
+// forget takes e out of the account.
+func (s *Space) forget(e *entry) { s.used -= e.bytes }
+
+// Key is one key of a Space as it is to be written.
+type Key struct {
+	DB     int
+	Name   string
+	Expire int64 // Unix milliseconds, or rdb.NoExpire
+	entry  *entry
+	format rdb.Format
+}
+
+// AppendRDB appends the value's RDB body and returns the type to write before it.
+func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
+	if k.entry.raw != nil {
+		return k.entry.typ, append(dst, k.entry.raw...)
+	}
+	return k.entry.value.appendRDB(dst, k.format)
+}
+
+// AppendCommands appends the commands that make the key, its expiry included, in a database that does not have it. A module's value takes a
+// RESTORE.
+func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
+	if err := k.entry.load(k.format); err != nil {
+		return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
+	}
+	dst = k.entry.value.appendCommands(dst, []byte(k.Name))
+	if k.Expire != rdb.NoExpire {
+		dst = appendExpire(dst, k.Name, k.Expire)
+	}
+	return dst, nil
+}
+
+// Each calls visit for each key, by database and name, until it returns an error, which Each returns. The Key is valid during the call.
+func (s *Space) Each(visit func(k *Key) error) error {
+	for n, db := range s.dbs {
+		if db == nil {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(db.keys)) {
+			e := db.keys[name]
+			k := Key{DB: n, Name: name, Expire: e.expire, entry: e, format: s.opt.Format}
+			if err := visit(&k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Functions returns the sources of the function libraries, by name.
+func (s *Space) Functions() [][]byte { return s.libraries.sources() }
