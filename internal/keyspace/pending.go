@@ -26,7 +26,6 @@ func sortCommands() []command                                        { return ni
 
 // hashes
 func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func hashCommands() []command                                        { return nil }
 
 // sorted sets, geo
 func decodeZSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
