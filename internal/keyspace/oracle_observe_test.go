@@ -64,7 +64,8 @@ func (o *oracle) exec(t tester, fill func(ctx context.Context, pipe redis.Pipeli
 	ctx := context.Background()
 	pipe := o.conn.Pipeline()
 	fill(ctx, pipe)
-	if _, err := pipe.Exec(ctx); err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
+	_, err := pipe.Exec(ctx)
+	if err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
 		require.NoError(t, err, "%s", o.family)
 	}
 }
