@@ -27,9 +27,6 @@ func sortCommands() []command                                        { return ni
 // hashes
 func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 
-// geo
-func geoCommands() []command { return nil }
-
 // streams
 func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func streamCommands() []command                                        { return nil }
