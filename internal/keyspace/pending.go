@@ -43,7 +43,3 @@ func hashCommands() []command                                        { return ni
 func decodeZSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func zsetCommands() []command                                        { return nil }
 func geoCommands() []command                                         { return nil }
-
-// streams
-func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func streamCommands() []command                                        { return nil }
