@@ -17,12 +17,6 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
 
-// place is where a key is.
-type place struct {
-	db  int
-	key string
-}
-
 // view is what a server says of one key.
 type view struct {
 	typ, digest, expire, stream *redis.Cmd
@@ -70,7 +64,8 @@ func (o *oracle) exec(t tester, fill func(ctx context.Context, pipe redis.Pipeli
 	ctx := context.Background()
 	pipe := o.conn.Pipeline()
 	fill(ctx, pipe)
-	if _, err := pipe.Exec(ctx); err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
+	_, err := pipe.Exec(ctx)
+	if err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
 		require.NoError(t, err, "%s", o.family)
 	}
 }
@@ -357,4 +352,3 @@ func render(reply any) string {
 		return fmt.Sprint(reply)
 	}
 }
-
