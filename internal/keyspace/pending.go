@@ -27,10 +27,8 @@ func sortCommands() []command                                        { return ni
 // hashes
 func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 
-// sorted sets, geo
-func decodeZSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func zsetCommands() []command                                        { return nil }
-func geoCommands() []command                                         { return nil }
+// geo
+func geoCommands() []command { return nil }
 
 // streams
 func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
