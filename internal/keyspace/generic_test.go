@@ -71,7 +71,7 @@ func TestExpireInThePast(t *testing.T) {
 		"HSET d f v", "PEXPIREAT d 5000", "PEXPIREAT d 4000 GT", "PEXPIREAT d 3000 LT", "COPY d e", "RENAME a f", "MOVE b 3", "HSET d g w")
 	checkReplay(t, all, "HSET a f v", "PEXPIREAT a 1", "PERSIST a", "HSET b f v", "PEXPIREAT b 1", "RENAMENX b a", "COPY a b", "COPY a b REPLACE",
 		"HSET c f v", "PEXPIREAT c 1", "DEL c", "HSET d f v", "PEXPIREAT d 1", "HDEL d f")
-	checkReplay(t, all, "HSET a f v", "PEXPIREAT a 1", "PEXPIREAT a 2 NX", "PEXPIREAT a 3 XX", "SELECT 1", "HSET a f v", "PEXPIREAT a -1000", "PEXPIREAT a -2000 LT", "HSET b f v", "PEXPIREAT b -1", "PEXPIREAT b 5 NX")
+	checkReplay(t, all, "HSET a f v", "PEXPIREAT a 1", "PEXPIREAT a 2 NX", "PEXPIREAT a 3 XX", "SELECT 1", "HSET a f v", "PEXPIREAT a -1000", "PEXPIREAT a -2000 LT")
 }
 
 func restoring(key string, version int, typ rdb.Type, body []byte, options ...string) string {
