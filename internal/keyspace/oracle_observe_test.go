@@ -66,7 +66,8 @@ func (o *oracle) exec(t tester, fill func(ctx context.Context, pipe redis.Pipeli
 	fill(ctx, pipe)
 	_, err := pipe.Exec(ctx)
 	if err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
-		require.NoError(t, err, "%s", o.family)
+		log := o.server.Log()
+		require.NoError(t, err, "%s; its log ends with\n%s", o.family, log[max(0, len(log)-3000):])
 	}
 }
 
