@@ -199,9 +199,3 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.Run(0, args) }), "run %s", command)
 	}
 }
-
-func TestSlot(t *testing.T) {
-	for key, want := range map[string]int{"": 0, "foo": 12182, "123456789": 12739, "{foo}bar": 12182, "x{foo}": 12182, "{foo": Slot("{foo"), "{}foo": 9500, "{{foo}}": Slot("{foo")} {
-		require.Equal(t, want, Slot(key), "%q", key)
-	}
-}
