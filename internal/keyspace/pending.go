@@ -29,10 +29,3 @@ func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return ni
 
 // geo
 func geoCommands() []command { return nil }
-
-// rdb: until it has ParseDump, ParseFunctionDump and AppendDump
-func parseDump(f rdb.Format, payload []byte) (rdb.Type, []byte, error) { return 0, nil, errPending }
-func parseFunctionDump(f rdb.Format, payload []byte) ([][]byte, error) { return nil, errPending }
-func appendDump(dst []byte, f rdb.Format, t rdb.Type, body []byte) []byte {
-	return dst
-}
