@@ -29,7 +29,3 @@ func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return ni
 
 // geo
 func geoCommands() []command { return nil }
-
-// streams
-func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func streamCommands() []command                                        { return nil }
