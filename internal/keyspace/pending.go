@@ -11,12 +11,6 @@ import (
 
 var errPending = errors.New("not written yet") //nolint:gochecknoglobals // pending
 
-// strings
-func decodeString(raw []byte) (value, error) { return nil, errPending }
-func stringCommands() []command              { return nil }
-func bitmapCommands() []command              { return nil }
-func hyperloglogCommands() []command         { return nil }
-
 // lists, sets, sort
 func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error)  { return nil, errPending }
