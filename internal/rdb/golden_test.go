@@ -82,7 +82,7 @@ func TestGoldenHasEveryType(t *testing.T) {
 	}
 }
 
-func readGolden(t *testing.T, name string) string {
+func readGolden(t testing.TB, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	require.NoError(t, err)
