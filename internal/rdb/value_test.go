@@ -314,7 +314,10 @@ var hostileValues = []struct {
 	{rdb.TypeString, "\x81\x00\x00\x00\xff\xff\xff\xff\xff"},
 	{rdb.TypeString, "\xc3\x81\x00\x00\x00\xff\xff\xff\xff\xff\x81\x00\x00\x00\xff\xff\xff\xff\xff\xff"},
 	{rdb.TypeString, "\xc3" + num(5) + num(440) + "\xff\xff\xff\xff\xff"},
-	{rdb.TypeList, num(1 << 40)}, {rdb.TypeSet, num(math.MaxUint64)}, {rdb.TypeHash, num(1<<32) + str("f")}, {rdb.TypeZSet2, num(1 << 33)},
+	{rdb.TypeList, num(1 << 40)},
+	{rdb.TypeSet, num(math.MaxUint64)},
+	{rdb.TypeHash, num(1<<32) + str("f")},
+	{rdb.TypeZSet2, num(1 << 33)},
 	{rdb.TypeListQuicklist2, num(1<<40) + num(2) + str(emptyListpack)},
 	{rdb.TypeListQuicklist, num(1 << 40)},
 	{rdb.TypeSetIntset, str(le32(8) + le32(math.MaxUint32))},
@@ -376,7 +379,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if errCheck != nil { // a type of the other dialect
-			require.IsType(t, (*rdb.UnknownError)(nil), errCheck)
+			var unknown *rdb.UnknownError
+			require.ErrorAs(t, errCheck, &unknown)
 			return
 		}
 		if kind := rdb.Type(code).Kind(); kind == "list" || kind == "set" || kind == "hash" || kind == "zset" {
