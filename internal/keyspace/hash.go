@@ -91,7 +91,7 @@ func (h *hashValue) add(field, value []byte, expire int64) {
 	if h.table == nil {
 		size := recordSize(len(field), len(value), expire != rdb.NoExpire)
 		if h.fields <= maxPackedFields && len(h.packed)+size <= maxPackedBytes {
-			h.packed = appendRecord(h.packed, field, value, expire)
+			h.packed = appendRecord(withRoom(h.packed, size), field, value, expire)
 			return
 		}
 		h.unpack(0)

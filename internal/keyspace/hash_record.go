@@ -3,7 +3,6 @@ package keyspace
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
@@ -109,11 +108,19 @@ func retimeRecord(buf []byte, at int, r record, expire int64) []byte {
 func resize(buf []byte, at, was, will int) []byte {
 	switch end := len(buf); {
 	case will > was:
-		buf = slices.Grow(buf, will-was)[:end+will-was]
+		buf = withRoom(buf, will-was)[:end+will-was]
 		copy(buf[at+will:], buf[at+was:end])
 	case will < was:
 		copy(buf[at+will:], buf[at+was:])
 		buf = buf[:end-was+will]
 	}
 	return buf
+}
+
+// withRoom returns buf with capacity for n bytes more. It grows by an eighth, where append would double it: hashes are many, and small.
+func withRoom(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) >= n {
+		return buf
+	}
+	return append(make([]byte, 0, len(buf)+n+len(buf)/8), buf...)
 }
