@@ -64,8 +64,10 @@ func (o *oracle) exec(t tester, fill func(ctx context.Context, pipe redis.Pipeli
 	ctx := context.Background()
 	pipe := o.conn.Pipeline()
 	fill(ctx, pipe)
-	if _, err := pipe.Exec(ctx); err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
-		require.NoError(t, err, "%s", o.family)
+	_, err := pipe.Exec(ctx)
+	if err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
+		log := o.server.Log()
+		require.NoError(t, err, "%s; its log ends with\n%s", o.family, log[max(0, len(log)-3000):])
 	}
 }
 

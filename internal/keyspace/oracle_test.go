@@ -82,6 +82,7 @@ type oracle struct {
 	server *testenv.Server
 	conn   *redis.Conn
 	mu     sync.Mutex
+	loads  int // that checkReplay asked for
 }
 
 // running holds the servers: TestMain is where they end.
