@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
@@ -42,6 +43,28 @@ func readRecord(p []byte) record {
 	r.size = at + int(n>>1)
 	r.value = p[at:r.size]
 	return r
+}
+
+// findRecord returns where in p, which is records one after another, that of the field begins; -1: nowhere.
+func findRecord(p, field []byte) int {
+	for at := 0; at < len(p); {
+		n := int(p[at])
+		if n >= 0x80 || int(p[at+1+n]) >= 0x80 { // lengths of several bytes are rare
+			r := readRecord(p[at:])
+			if bytes.Equal(r.field, field) {
+				return at
+			}
+			at += r.size
+			continue
+		}
+		head := at + 1 + n
+		if n == len(field) && bytes.Equal(p[at+1:head], field) {
+			return at
+		}
+		v := int(p[head])
+		at = head + 1 + v>>1 + v&1*expireBytes
+	}
+	return -1
 }
 
 // appendRecord appends the record of a field.
