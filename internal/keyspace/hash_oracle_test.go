@@ -48,25 +48,25 @@ func TestHashCommands(t *testing.T) {
 
 func TestLargeHash(t *testing.T) {
 	for name, commands := range map[string][]string{
-		"at once":   {fill("h", 0, 600, 3)},
-		"by one":    {fill("h", 0, 512, 3), "HSET h more 1", "HSET h f100 changed", "HDEL h f0 f511 more", "HINCRBY h f7 3"},
-		"by bytes":  {fill("h", 0, 40, 700), fill("h", 20, 60, 900), "HDEL h f3"},
-		"shrinking": {fill("h", 0, 2000, 2), clear("h", 0, 1990), "HSET h new 1", clear("h", 1990, 2000), "HDEL h new"},
-		"by update": {fill("h", 0, 100, 3), "HSET h f50 " + strings.Repeat("y", 33000), "HINCRBY h f51 1", "HSET h f50 short"},
+		"at once":   {fillHash("h", 0, 600, 3)},
+		"by one":    {fillHash("h", 0, 512, 3), "HSET h more 1", "HSET h f100 changed", "HDEL h f0 f511 more", "HINCRBY h f7 3"},
+		"by bytes":  {fillHash("h", 0, 40, 700), fillHash("h", 20, 60, 900), "HDEL h f3"},
+		"shrinking": {fillHash("h", 0, 2000, 2), clearHash("h", 0, 1990), "HSET h new 1", clearHash("h", 1990, 2000), "HDEL h new"},
+		"by update": {fillHash("h", 0, 100, 3), "HSET h f50 " + strings.Repeat("y", 33000), "HINCRBY h f51 1", "HSET h f50 short"},
 	} {
 		t.Run(name, func(t *testing.T) { check(t, commands...) })
 	}
 	t.Run("with expiry", func(t *testing.T) {
-		checkOn(t, having(testenv.FieldTTL), fill("h", 0, 600, 3), "HPEXPIREAT h "+soon+" FIELDS 3 f1 f2 f599", "HPEXPIREAT h 8000000000001 FIELDS 1 f3",
-			"HSET h f1 x", "HINCRBY h f2 1", "HPERSIST h FIELDS 2 f3 f4", "HDEL h f599", "HPEXPIREAT h 7999999999999 LT FIELDS 2 f2 f10", clear("h", 11, 600))
+		checkOn(t, having(testenv.FieldTTL), fillHash("h", 0, 600, 3), "HPEXPIREAT h "+soon+" FIELDS 3 f1 f2 f599", "HPEXPIREAT h 8000000000001 FIELDS 1 f3",
+			"HSET h f1 x", "HINCRBY h f2 1", "HPERSIST h FIELDS 2 f3 f4", "HDEL h f599", "HPEXPIREAT h 7999999999999 LT FIELDS 2 f2 f10", clearHash("h", 11, 600))
 	})
 	t.Run("with expiry before it grows", func(t *testing.T) {
-		checkOn(t, having(testenv.FieldTTL), fill("h", 0, 100, 3), "HPEXPIREAT h "+soon+" FIELDS 3 f1 f2 f99", fill("h", 50, 700, 4))
+		checkOn(t, having(testenv.FieldTTL), fillHash("h", 0, 100, 3), "HPEXPIREAT h "+soon+" FIELDS 3 f1 f2 f99", fillHash("h", 50, 700, 4))
 	})
 }
 
-// fill is a command that sets fields, with values of that many bytes and more.
-func fill(key string, from, to, size int) string {
+// fillHash is a command that sets fields, with values of that many bytes and more.
+func fillHash(key string, from, to, size int) string {
 	var b strings.Builder
 	b.WriteString("HSET " + key)
 	for i := from; i < to; i++ {
@@ -75,8 +75,8 @@ func fill(key string, from, to, size int) string {
 	return b.String()
 }
 
-// clear is a command that deletes fields.
-func clear(key string, from, to int) string {
+// clearHash is a command that deletes fields.
+func clearHash(key string, from, to int) string {
 	var b strings.Builder
 	b.WriteString("HDEL " + key)
 	for i := from; i < to; i++ {
