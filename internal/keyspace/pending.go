@@ -11,12 +11,6 @@ import (
 
 var errPending = errors.New("not written yet") //nolint:gochecknoglobals // pending
 
-// strings
-func decodeString(raw []byte) (value, error) { return nil, errPending }
-func stringCommands() []command              { return nil }
-func bitmapCommands() []command              { return nil }
-func hyperloglogCommands() []command         { return nil }
-
 // lists, sets, sort
 func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error)  { return nil, errPending }
@@ -26,7 +20,3 @@ func sortCommands() []command                                        { return ni
 
 // geo
 func geoCommands() []command { return nil }
-
-// streams
-func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func streamCommands() []command                                        { return nil }
