@@ -18,8 +18,5 @@ func listCommands() []command                                        { return ni
 func setCommands() []command                                         { return nil }
 func sortCommands() []command                                        { return nil }
 
-// hashes
-func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-
 // geo
 func geoCommands() []command { return nil }
