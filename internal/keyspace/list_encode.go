@@ -1,0 +1,6 @@
+package keyspace
+
+import (
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
+)
