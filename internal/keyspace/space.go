@@ -29,7 +29,7 @@ var errFailed = errors.New("the server refuses the command")
 type Space struct {
 	opt       Options
 	table     *Table
-	dbs       []*database // by logical number; nil: empty
+	dbs       map[int]*database // by logical number
 	libraries libraries
 	used      int64 // bytes of all entries, about
 	refused   int64
@@ -41,7 +41,7 @@ type database struct {
 }
 
 // New returns an empty Space that runs the commands of t.
-func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t} }
+func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t, dbs: map[int]*database{}} }
 
 // PutRaw gives a key the value that an RDB body states, undecoded; a Space keeps raw. There must be none under the key yet. expire is in Unix
 // milliseconds or rdb.NoExpire.
@@ -88,13 +88,12 @@ func (s *Space) Run(db int, args [][]byte) error {
 
 // db returns the database of that number.
 func (s *Space) db(n int) *database {
-	for len(s.dbs) <= n {
-		s.dbs = append(s.dbs, nil)
+	d := s.dbs[n]
+	if d == nil {
+		d = &database{keys: map[string]*entry{}}
+		s.dbs[n] = d
 	}
-	if s.dbs[n] == nil {
-		s.dbs[n] = &database{keys: map[string]*entry{}}
-	}
-	return s.dbs[n]
+	return d
 }
 
 // account brings used up to date after e changed.
@@ -139,10 +138,8 @@ func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
 
 // Each calls visit for each key, by database and name, until it returns an error, which Each returns. The Key is valid during the call.
 func (s *Space) Each(visit func(k *Key) error) error {
-	for n, db := range s.dbs {
-		if db == nil {
-			continue
-		}
+	for _, n := range slices.Sorted(maps.Keys(s.dbs)) {
+		db := s.dbs[n]
 		for _, name := range slices.Sorted(maps.Keys(db.keys)) {
 			e := db.keys[name]
 			k := Key{DB: n, Name: name, Expire: e.expire, entry: e, format: s.opt.Format}
