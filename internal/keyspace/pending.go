@@ -31,9 +31,6 @@ func hyperloglogCommands() []command         { return nil }
 // lists, sets, sort
 func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error)  { return nil, errPending }
-func listCommands() []command                                        { return nil }
-func setCommands() []command                                         { return nil }
-func sortCommands() []command                                        { return nil }
 
 // hashes
 func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
