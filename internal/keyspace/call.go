@@ -29,7 +29,9 @@ func (c *call) entryIn(db int, key []byte) (*entry, error) {
 }
 
 // exists reports whether there is a key, and decodes nothing.
-func (c *call) exists(key []byte) bool { return c.space.db(c.db).keys[string(key)] != nil }
+func (c *call) exists(key []byte) bool { return c.existsIn(c.db, key) }
+
+func (c *call) existsIn(db int, key []byte) bool { return c.space.db(db).keys[string(key)] != nil }
 
 // find returns the value under key, nil if there is none, and errFailed if it is of another type. When it was changed, changed must be
 // called.
@@ -93,7 +95,7 @@ func (c *call) remove(key []byte) bool {
 
 // grow returns ErrTooBig if n bytes more are more than the Space may take: a few bytes of arguments can ask for half a gigabyte.
 func (c *call) grow(n int64) error {
-	if limit := c.space.opt.MaxBytes; limit > 0 && c.space.used+n > limit {
+	if limit := c.space.opt.MaxBytes; limit > 0 && c.space.Used()+n > limit {
 		return ErrTooBig
 	}
 	return nil

@@ -4,7 +4,8 @@ import "slices"
 
 // command is one write command.
 type command struct {
-	// name is in upper case; a container's subcommand has a space in it: "XGROUP CREATE".
+	// name is in upper case; a container's subcommand has a space in it: "XGROUP CREATE". The name of a container alone stands for its other
+	// subcommands.
 	name string
 	// arity is the server's: how many arguments with the name; less than 0: at least so many.
 	arity int
@@ -60,10 +61,12 @@ func (t *Table) lookup(args [][]byte) *command {
 		return nil
 	}
 	name := appendUpper(buf[:0], args[0])
-	if c := t.byName[string(name)]; c != nil || !t.containers[string(name)] || len(args) < 2 || len(args[1]) > maxNameBytes {
-		return c
+	if len(args) > 1 && len(args[1]) <= maxNameBytes && t.containers[string(name)] {
+		if c := t.byName[string(appendUpper(append(name, ' '), args[1]))]; c != nil {
+			return c
+		}
 	}
-	return t.byName[string(appendUpper(append(name, ' '), args[1]))]
+	return t.byName[string(name)]
 }
 
 func appendUpper(dst, name []byte) []byte {

@@ -17,12 +17,6 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
 
-// place is where a key is.
-type place struct {
-	db  int
-	key string
-}
-
 // view is what a server says of one key.
 type view struct {
 	typ, digest, expire, stream *redis.Cmd
@@ -357,4 +351,3 @@ func render(reply any) string {
 		return fmt.Sprint(reply)
 	}
 }
-

@@ -12,12 +12,15 @@ import (
 // a value that matters, fails.
 func runPlanned(t tester, space *Space, db int, args [][]byte, plan *Plan, s *step) {
 	t.Helper()
+	before := space.image()
 	if plan.Effect != Run {
 		require.NoError(t, space.Run(db, args), "%s", s)
+		if plan.Effect == Nothing {
+			require.Equal(t, before, space.image(), "%s has no effect, says its plan", s)
+		}
 		return
 	}
 	part := space.part(db, plan)
-	before := space.image()
 	require.NoError(t, space.Run(db, args), "%s", s)
 	require.NoError(t, part.Run(db, args), "%s on the keys of its plan", s)
 	after, alone := space.image(), part.image()

@@ -11,17 +11,6 @@ import (
 
 var errPending = errors.New("not written yet") //nolint:gochecknoglobals // pending
 
-// core
-type libraries struct{}
-
-func (l *libraries) load([]byte, bool) error            { return errPending }
-func (l *libraries) sources() [][]byte                  { return nil }
-func appendExpire(dst []byte, _ string, _ int64) []byte { return dst }
-func newModuleValue(raw []byte) value                   { return nil }
-func genericCommands() []command                        { return nil }
-func serverCommands() []command                         { return nil }
-func functionCommands() []command                       { return nil }
-
 // strings
 func decodeString(raw []byte) (value, error) { return nil, errPending }
 func stringCommands() []command              { return nil }
@@ -44,3 +33,10 @@ func geoCommands() []command                                         { return ni
 // streams
 func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func streamCommands() []command                                        { return nil }
+
+// rdb: until it has ParseDump, ParseFunctionDump and AppendDump
+func parseDump(f rdb.Format, payload []byte) (rdb.Type, []byte, error) { return 0, nil, errPending }
+func parseFunctionDump(f rdb.Format, payload []byte) ([][]byte, error) { return nil, errPending }
+func appendDump(dst []byte, f rdb.Format, t rdb.Type, body []byte) []byte {
+	return dst
+}

@@ -40,6 +40,12 @@ type database struct {
 	keys map[string]*entry
 }
 
+// place is where a key is.
+type place struct {
+	db  int
+	key string
+}
+
 // New returns an empty Space that runs the commands of t.
 func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t, dbs: map[int]*database{}} }
 
@@ -50,15 +56,19 @@ func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64)
 	if raw == nil {
 		e.raw = []byte{}
 	}
-	s.db(db).keys[string(key)] = e
-	s.account(e, len(key))
+	s.set(place{db, string(key)}, e)
 }
 
 // PutFunction adds a library of the base.
-func (s *Space) PutFunction(source []byte) error { return s.libraries.load(source, false) }
+func (s *Space) PutFunction(source []byte) error {
+	if err := s.libraries.load(source, false); err != nil {
+		return fmt.Errorf("add function library: %w", err)
+	}
+	return nil
+}
 
-// Used is how much memory the values take, in bytes, about.
-func (s *Space) Used() int64 { return s.used }
+// Used is how much memory the values and libraries take, in bytes, about.
+func (s *Space) Used() int64 { return s.used + s.libraries.bytes }
 
 // Refused counts the commands that a server would have refused, which changed nothing.
 func (s *Space) Refused() int64 { return s.refused }
@@ -80,7 +90,7 @@ func (s *Space) Run(db int, args [][]byte) error {
 		s.refused++
 		return nil
 	}
-	if err == nil && s.opt.MaxBytes > 0 && s.used > s.opt.MaxBytes {
+	if err == nil && s.opt.MaxBytes > 0 && s.Used() > s.opt.MaxBytes {
 		return ErrTooBig
 	}
 	return err
@@ -94,6 +104,23 @@ func (s *Space) db(n int) *database {
 		s.dbs[n] = d
 	}
 	return d
+}
+
+// set makes e what is there, whatever was.
+func (s *Space) set(at place, e *entry) {
+	keys := s.db(at.db).keys
+	if old := keys[at.key]; old != nil {
+		s.forget(old)
+	}
+	keys[at.key] = e
+	s.account(e, len(at.key))
+}
+
+// move takes the entry to another place, whatever was there.
+func (s *Space) move(from, to place) {
+	e := s.db(from.db).keys[from.key]
+	delete(s.db(from.db).keys, from.key)
+	s.set(to, e)
 }
 
 // account brings used up to date after e changed.
@@ -126,10 +153,14 @@ func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
 // AppendCommands appends the commands that make the key, its expiry included, in a database that does not have it. A module's value takes a
 // RESTORE.
 func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
-	if err := k.entry.load(k.format); err != nil {
-		return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
+	v := k.entry.value
+	if k.entry.raw != nil { // decoded for now only: a Space has no room for all of its keys at once
+		var err error
+		if v, err = decode(k.format, k.entry.typ, k.entry.raw); err != nil {
+			return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
+		}
 	}
-	dst = k.entry.value.appendCommands(dst, []byte(k.Name))
+	dst = v.appendCommands(dst, []byte(k.Name))
 	if k.Expire != rdb.NoExpire {
 		dst = appendExpire(dst, k.Name, k.Expire)
 	}

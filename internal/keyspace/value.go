@@ -33,7 +33,7 @@ func decode(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
 	case rdb.TypeStreamListpacks, rdb.TypeStreamListpacks2, rdb.TypeStreamListpacks3:
 		return decodeStream(f, t, raw)
 	case rdb.TypeModule2:
-		return newModuleValue(raw), nil
+		return newModuleValue(f, raw), nil
 	default:
 		return decodeHash(f, t, raw)
 	}
