@@ -1,8 +1,5 @@
 package keyspace
 
-import (
-	"github.com/aofsidecar/aofsidecar/internal/rdb"
-)
 
 // listEnd is one end of a list.
 type listEnd bool
@@ -43,13 +40,6 @@ func (l *listValue) clone() value {
 		to.link(&chunk{packed: c.packed.clone()}, to.last)
 	}
 	return to
-}
-
-// decodeList makes a list of an RDB body.
-func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
-	l := &listValue{}
-	err := rdb.DecodeList(f, t, raw, l.pushBack)
-	return l, err
 }
 
 // each calls visit for each element from the first on until it returns false. The text is valid during the call.

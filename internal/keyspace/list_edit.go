@@ -32,7 +32,7 @@ func (l *listValue) set(i int, elem []byte) {
 	e := packElement(elem)
 	c, i := l.seek(i)
 	at := c.at(i)
-	end := c.next(at)
+	end := c.after(at)
 	if c.n == 1 || c.live()-(end-at)+e.size <= packedBytes {
 		l.splice(c, at, end, &e)
 		return
@@ -99,7 +99,7 @@ func (l *listValue) gap(c *chunk, at int) *chunk {
 		return c
 	}
 	rest := packed{buf: append([]byte(nil), c.buf[at:]...)}
-	for at := 0; at < len(rest.buf); at = rest.next(at) {
+	for at := 0; at < len(rest.buf); at = rest.after(at) {
 		rest.n++
 	}
 	l.link(&chunk{packed: rest}, c)

@@ -124,8 +124,8 @@ func elementText(b []byte, scratch *numberBuffer) []byte {
 // live is how many bytes the elements have.
 func (p *packed) live() int { return len(p.buf) - p.from }
 
-// next returns where the element behind the one at at begins.
-func (p *packed) next(at int) int { return at + elementBytes(p.buf[at:]) }
+// after returns where the element behind the one at at begins.
+func (p *packed) after(at int) int { return at + elementBytes(p.buf[at:]) }
 
 // before returns where the element that ends at end begins.
 func (p *packed) before(end int) int {
@@ -151,7 +151,7 @@ func (p *packed) at(i int) int {
 	}
 	at := p.from
 	for range i {
-		at = p.next(at)
+		at = p.after(at)
 	}
 	return at
 }
@@ -159,7 +159,7 @@ func (p *packed) at(i int) int {
 // each calls visit for each element until it returns false, and reports whether none did. The text is valid during the call.
 func (p *packed) each(visit func(elem []byte) bool) bool {
 	var scratch numberBuffer
-	for at := p.from; at < len(p.buf); at = p.next(at) {
+	for at := p.from; at < len(p.buf); at = p.after(at) {
 		if !visit(elementText(p.buf[at:], &scratch)) {
 			return false
 		}
@@ -241,7 +241,7 @@ func (p *packed) removeAll(want []byte, skip, n int) {
 	p.n -= n
 	to := p.from
 	for at := p.from; at < len(p.buf); {
-		elem := p.buf[at:p.next(at)]
+		elem := p.buf[at:p.after(at)]
 		at += len(elem)
 		if n > 0 && string(elem) == string(want) {
 			if skip == 0 {

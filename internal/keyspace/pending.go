@@ -22,6 +22,7 @@ func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return ni
 func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error)  { return nil, errPending }
 
 // hashes
+func fieldOf(value, []byte) ([]byte, bool)                           { return nil, false }
 func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
 func hashCommands() []command                                        { return nil }
 

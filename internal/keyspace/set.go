@@ -13,7 +13,7 @@ type setValue struct {
 	form  setForm
 	ints  intSet
 	few   packed
-	table setTable
+	table *setTable
 }
 
 type setForm uint8
@@ -29,7 +29,7 @@ const (
 	maxSetFew    = 128 // set-max-listpack-entries
 	maxFewMember = 64  // set-max-listpack-value
 
-	setBytes = 128 // of a setValue
+	setBytes = 96 // of a setValue
 )
 
 // setTable is members by what they are.
@@ -51,25 +51,27 @@ func (s *setValue) typeName() string { return "set" }
 func (s *setValue) empty() bool      { return s.len() == 0 }
 
 func (s *setValue) size() int64 {
-	return setBytes + int64(cap(s.ints.data)+cap(s.few.buf)) + s.table.bytes
+	n := setBytes + int64(cap(s.ints.data)+cap(s.few.buf))
+	if s.table != nil {
+		n += s.table.bytes
+	}
+	return n
 }
 
 func (s *setValue) len() int {
-	return s.ints.len() + s.few.n + len(s.table.ints) + len(s.table.texts)
+	if s.form == setInTable {
+		return s.table.len()
+	}
+	return s.ints.len() + s.few.n
 }
 
 func (s *setValue) clone() value {
-	to := &setValue{form: s.form, ints: s.ints, few: s.few.clone(), table: s.table}
+	to := &setValue{form: s.form, ints: s.ints, few: s.few.clone()}
 	to.ints.data = append([]byte(nil), s.ints.data...)
-	to.table.ints, to.table.texts = maps.Clone(s.table.ints), maps.Clone(s.table.texts)
+	if s.table != nil {
+		to.table = &setTable{ints: maps.Clone(s.table.ints), texts: maps.Clone(s.table.texts), bytes: s.table.bytes}
+	}
 	return to
-}
-
-// decodeSet makes a set of an RDB body.
-func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
-	s := &setValue{}
-	err := rdb.DecodeSet(f, t, raw, func(member []byte) { s.add(member) })
-	return s, err
 }
 
 // each calls visit for each member until it returns false: integers alone in their order, few members in the order in which they came, others
@@ -89,6 +91,8 @@ func (s *setValue) each(visit func(member []byte) bool) {
 		s.table.each(visit)
 	}
 }
+
+func (t *setTable) len() int { return len(t.ints) + len(t.texts) }
 
 func (t *setTable) each(visit func(member []byte) bool) {
 	var text []byte
@@ -180,14 +184,14 @@ func (s *setValue) leaveInts(member []byte, isInt bool) {
 		}
 		return
 	}
-	s.form = setInTable
+	s.form, s.table = setInTable, &setTable{}
 	for i := range ints.len() {
 		s.table.addInt(ints.at(i))
 	}
 }
 
 func (s *setValue) leaveFew() {
-	s.form = setInTable
+	s.form, s.table = setInTable, &setTable{}
 	s.few.each(func(member []byte) bool {
 		if n, ok := parseInt(member); ok {
 			s.table.addInt(n)
@@ -247,7 +251,7 @@ func (s *setValue) remove(member []byte) bool {
 }
 
 func (t *setTable) remove(member []byte, n int64, isInt bool) bool {
-	was := len(t.ints) + len(t.texts)
+	was := t.len()
 	cost := int64(tableIntBytes)
 	if isInt {
 		delete(t.ints, n)
@@ -255,7 +259,7 @@ func (t *setTable) remove(member []byte, n int64, isInt bool) bool {
 		delete(t.texts, string(member))
 		cost = tableTextBytes + int64(len(member))
 	}
-	if len(t.ints)+len(t.texts) == was {
+	if t.len() == was {
 		return false
 	}
 	t.bytes -= cost

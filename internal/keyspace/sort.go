@@ -196,20 +196,13 @@ func (c *call) lookUp(p *sortPattern, elem []byte) (text []byte, found bool, err
 	if e == nil || err != nil {
 		return nil, false, err
 	}
-	if len(p.field) == 0 {
-		v, ok := e.value.(*stringValue)
-		if !ok {
-			return nil, false, nil
-		}
-		return v.text(make([]byte, 0, maxIntText)), true, nil
+	if len(p.field) > 0 {
+		text, found = fieldOf(e.value, p.field)
+		return text, found, nil
 	}
-	h, ok := e.value.(*hashValue)
-	if !ok {
+	v, found := e.value.(interface{ text(scratch []byte) []byte })
+	if !found {
 		return nil, false, nil
 	}
-	at := h.find(p.field)
-	if at < 0 {
-		return nil, false, nil
-	}
-	return h.at(at).value, true, nil
+	return v.text(make([]byte, 0, len(numberBuffer{}))), true, nil
 }

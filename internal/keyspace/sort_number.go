@@ -56,7 +56,7 @@ func parseDouble(text []byte) double {
 	const prefix = len("0x")
 	end, nonzero := 0, false
 	if at+prefix < len(text) && text[at] == '0' && text[at+1]|0x20 == 'x' {
-		end, nonzero = number(text, at+prefix, isHex, 'p')
+		end, nonzero = number(text, at+prefix, isHexDigit, 'p')
 	}
 	if d.hex = end > 0; !d.hex {
 		end, nonzero = number(text, at, isDigit, 'e')
@@ -141,4 +141,4 @@ func skip(text []byte, at int, is func(byte) bool) int {
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-func isHex(c byte) bool   { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+func isHexDigit(c byte) bool   { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
