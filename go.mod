@@ -10,7 +10,10 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
-require github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+require (
+	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+	github.com/tidwall/btree v1.8.1 // indirect
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -18,6 +18,7 @@ func checkRandom(t *testing.T, w want, command *rapid.Generator[[]string]) {
 // genCommand makes a command of a name and arguments.
 func genCommand(name string, args ...*rapid.Generator[string]) *rapid.Generator[[]string] {
 	return rapid.Custom(func(t *rapid.T) []string {
+		rapid.Bool().Draw(t, "") // rapid wants something to be drawn
 		command := []string{name}
 		for _, arg := range args {
 			command = append(command, arg.Draw(t, name))

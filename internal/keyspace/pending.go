@@ -24,20 +24,6 @@ func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error)  { return ni
 // hashes
 func fieldOf(value, []byte) ([]byte, bool)                           { return nil, false }
 func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func hashCommands() []command                                        { return nil }
 
-// sorted sets, geo
-func decodeZSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func zsetCommands() []command                                        { return nil }
-func geoCommands() []command                                         { return nil }
-
-// streams
-func decodeStream(f rdb.Format, t rdb.Type, raw []byte) (value, error) { return nil, errPending }
-func streamCommands() []command                                        { return nil }
-
-// rdb: until it has ParseDump, ParseFunctionDump and AppendDump
-func parseDump(f rdb.Format, payload []byte) (rdb.Type, []byte, error) { return 0, nil, errPending }
-func parseFunctionDump(f rdb.Format, payload []byte) ([][]byte, error) { return nil, errPending }
-func appendDump(dst []byte, f rdb.Format, t rdb.Type, body []byte) []byte {
-	return dst
-}
+// geo
+func geoCommands() []command { return nil }

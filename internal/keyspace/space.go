@@ -33,7 +33,8 @@ type Space struct {
 	libraries libraries
 	used      int64 // bytes of all entries, about
 	refused   int64
-	call      call // reused
+	now       int64 // Unix milliseconds
+	call      call  // reused
 }
 
 type database struct {
@@ -58,6 +59,10 @@ func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64)
 	}
 	s.set(place{db, string(key)}, e)
 }
+
+// SetTime says what time it is, in Unix milliseconds, to the few commands that ask: when a consumer of a stream was made is all that comes of
+// it. It is 0 before.
+func (s *Space) SetTime(ms int64) { s.now = ms }
 
 // PutFunction adds a library of the base.
 func (s *Space) PutFunction(source []byte) error {
