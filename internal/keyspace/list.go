@@ -1,6 +1,5 @@
 package keyspace
 
-
 // listEnd is one end of a list.
 type listEnd bool
 
@@ -181,4 +180,3 @@ func (l *listValue) cut(c *chunk, from, to, n int) {
 	c.fit()
 	l.bytes += int64(cap(c.buf) - was)
 }
-

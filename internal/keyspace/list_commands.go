@@ -16,10 +16,10 @@ func listCommands() []command {
 		{"LSET", 4, writes1, (*call).setInList},
 		{"LREM", 4, writes1, (*call).removeFromList},
 		{"LTRIM", 4, writes1, (*call).trimList},
-		{"LMOVE", 5, writes2, (*call).moveByWords},
-		{"RPOPLPUSH", 3, writes2, func(c *call) error { return c.moveInLists(listTail, listHead) }},
-		{"BLMOVE", 6, writes2, func(c *call) error { return c.unlessTimeout(5, (*call).moveByWords) }},
-		{"BRPOPLPUSH", 4, writes2, func(c *call) error {
+		{"LMOVE", 5, writesBoth, (*call).moveByWords},
+		{"RPOPLPUSH", 3, writesBoth, func(c *call) error { return c.moveInLists(listTail, listHead) }},
+		{"BLMOVE", 6, writesBoth, func(c *call) error { return c.unlessTimeout(5, (*call).moveByWords) }},
+		{"BRPOPLPUSH", 4, writesBoth, func(c *call) error {
 			return c.unlessTimeout(3, func(c *call) error { return c.moveInLists(listTail, listHead) })
 		}},
 		{"LMPOP", -4, func(args [][]byte, p *Plan) { p.listsToPop(args[1:]) }, func(c *call) error { return c.popLists(c.args[1:]) }},
@@ -31,8 +31,10 @@ func listCommands() []command {
 	}
 }
 
-func writes2(args [][]byte, p *Plan) { writesAll(args[:3], p) }
+// writesBoth is the plan of a command that changes the two keys behind its name.
+func writesBoth(args [][]byte, p *Plan) { writesAll(args[:3], p) }
 
+// writesAllButLast is the plan of a command that has keys and then a timeout.
 func writesAllButLast(args [][]byte, p *Plan) { writesAll(args[:len(args)-1], p) }
 
 // pushList pushes the arguments behind the key, one after the other.

@@ -1,7 +1,5 @@
 package keyspace
 
-import "math"
-
 // listsToPop is the plan of (B)LMPOP; args begin with the number of keys. Which list it is the values decide.
 func (p *Plan) listsToPop(args [][]byte) {
 	if m, ok := parseMultiPop(args); ok {
@@ -46,17 +44,17 @@ func (c *call) popLists(args [][]byte) error {
 	if !ok {
 		return errFailed
 	}
-	return c.popFirst(m.keys, m.n, m.end)
+	return c.popFromFirst(m.keys, m.n, m.end)
 }
 
 // popFirstList is BLPOP and BRPOP.
 func (c *call) popFirstList(end listEnd) error {
 	last := len(c.args) - 1
-	return c.unlessTimeout(last, func(c *call) error { return c.popFirst(c.args[1:last], 1, end) })
+	return c.unlessTimeout(last, func(c *call) error { return c.popFromFirst(c.args[1:last], 1, end) })
 }
 
-// popFirst pops from the first list that there is.
-func (c *call) popFirst(keys [][]byte, n int64, end listEnd) error {
+// popFromFirst pops from the first list that there is.
+func (c *call) popFromFirst(keys [][]byte, n int64, end listEnd) error {
 	for _, key := range keys {
 		if found, err := c.popFrom(key, n, end); found || err != nil {
 			return err
@@ -65,17 +63,10 @@ func (c *call) popFirst(keys [][]byte, n int64, end listEnd) error {
 	return nil
 }
 
-// unlessTimeout calls run unless the server would refuse the timeout at that argument: seconds, not negative
-// (timeout.c:getTimeoutFromObjectOrReply).
+// unlessTimeout calls run unless the server would refuse the timeout at that argument.
 func (c *call) unlessTimeout(at int, run func(c *call) error) error {
-	const toMillis = 1000
-	number := parseDouble(c.args[at])
-	if number.length != len(c.args[at]) || number.length == 0 || number.spaces > 0 {
+	if !isTimeout(c.args[at]) {
 		return errFailed
 	}
-	// A hair less than 0 is rounded up to 0; NaN compares false.
-	if millis := math.Ceil(number.value * toMillis); millis >= 0 && millis < math.MaxInt64 {
-		return run(c)
-	}
-	return errFailed
+	return run(c)
 }

@@ -7,7 +7,7 @@ func setCommands() []command {
 	return []command{
 		{"SADD", -3, writes1, (*call).addToSet},
 		{"SREM", -3, writes1, (*call).removeFromSet},
-		{"SMOVE", 4, writes2, (*call).moveInSets},
+		{"SMOVE", 4, writesBoth, (*call).moveInSets},
 		{"SPOP", -2, writes1, (*call).popFromSet},
 		{"SINTERSTORE", -3, planSetStore, func(c *call) error { return c.storeSet(intersection) }},
 		{"SUNIONSTORE", -3, planSetStore, func(c *call) error { return c.storeSet(setUnion) }},

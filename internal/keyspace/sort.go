@@ -9,12 +9,6 @@ func sortCommands() []command {
 	return []command{{"SORT", -2, planSort, (*call).sort}}
 }
 
-// elements is what values have that can be sorted: lists, sets, and sorted sets, which visit in the order of scores. The text is valid during
-// the call of visit, which returns false to stop.
-type elements interface {
-	each(visit func(elem []byte) bool)
-}
-
 // sortItem is one element to sort.
 type sortItem struct {
 	elem   []byte
@@ -34,15 +28,13 @@ func (c *call) sort() error {
 	}
 	var items []sortItem
 	if e != nil {
-		source, ok := e.value.(elements)
-		if !ok {
+		if items, ok = sortItems(e.value); !ok {
 			return errFailed
 		}
-		if _, isSet := source.(*setValue); isSet && q.keepOrder {
+		if _, isSet := e.value.(*setValue); isSet && q.keepOrder {
 			// A set has no order to keep: servers take the one of the bytes, so that replicas agree.
 			q.keepOrder, q.alpha, q.by = false, true, nil
 		}
-		items = sortItems(source)
 	}
 	if err := c.order(items, &q); err != nil {
 		return err
@@ -56,22 +48,32 @@ func (c *call) sort() error {
 	return nil
 }
 
-// sortItems copies what is to be sorted.
-func sortItems(source elements) []sortItem {
+// sortItems copies what is to be sorted out of a list, a set, or a sorted set in the order of its scores; others are refused.
+func sortItems(v value) (items []sortItem, ok bool) {
 	var text []byte
 	var ends []int
-	source.each(func(elem []byte) bool {
+	add := func(elem []byte) bool {
 		text = append(text, elem...)
 		ends = append(ends, len(text))
 		return true
-	})
-	items := make([]sortItem, len(ends))
+	}
+	switch v := v.(type) {
+	case *listValue:
+		v.each(add)
+	case *setValue:
+		v.each(add)
+	case *zsetValue:
+		v.each(0, func(member []byte, _ float64) bool { return add(member) })
+	default:
+		return nil, false
+	}
+	items = make([]sortItem, len(ends))
 	from := 0
 	for i, to := range ends {
 		items[i].elem = text[from:to:to]
 		from = to
 	}
-	return items
+	return items, true
 }
 
 // order brings the items into order.
