@@ -186,7 +186,7 @@ func (c *call) moveByWords() error {
 // moveInLists moves an element from one list to another, which may be the same.
 func (c *call) moveInLists(from, to listEnd) error {
 	l, found, err := find[*listValue](c, c.args[1])
-	if !found {
+	if !found || l.empty() {
 		return err
 	}
 	target, targetFound, err := find[*listValue](c, c.args[2])

@@ -7,6 +7,15 @@ import (
 // batchElements is how many elements a command has that makes a part of a value (server.h:AOF_REWRITE_ITEMS_PER_CMD).
 const batchElements = 64
 
+// decodeList makes a list of an RDB body.
+func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
+	l := &listValue{}
+	if err := rdb.DecodeList(f, t, raw, l.pushBack); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
 func (l *listValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
 	dst = rdb.AppendLength(dst, uint64(l.n)) //nolint:gosec // a count
 	l.each(func(elem []byte) bool {

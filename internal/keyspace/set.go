@@ -3,8 +3,6 @@ package keyspace
 import (
 	"maps"
 	"strconv"
-
-	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
 // setValue is a set, in one of three forms: integers alone while they are few; few short members packed, in the order in which they
@@ -264,18 +262,4 @@ func (t *setTable) remove(member []byte, n int64, isInt bool) bool {
 	}
 	t.bytes -= cost
 	return true
-}
-
-func (s *setValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
-	dst = rdb.AppendLength(dst, uint64(s.len())) //nolint:gosec // a count
-	s.each(func(member []byte) bool {
-		dst = rdb.AppendString(dst, member)
-		return true
-	})
-	return rdb.TypeSet, dst
-}
-
-// appendCommands follows aof.c:rewriteSetObject.
-func (s *setValue) appendCommands(dst, key []byte) []byte {
-	return appendBatches(dst, "SADD", key, s.len(), s.each)
 }

@@ -198,13 +198,17 @@ func (c *call) lookUp(p *sortPattern, elem []byte) (text []byte, found bool, err
 	if e == nil || err != nil {
 		return nil, false, err
 	}
-	if len(p.field) > 0 {
-		text, found = fieldOf(e.value, p.field)
-		return text, found, nil
+	switch v := e.value.(type) {
+	case *stringValue:
+		if len(p.field) == 0 {
+			return v.text(make([]byte, 0, maxIntText)), true, nil
+		}
+	case *hashValue:
+		if len(p.field) > 0 {
+			if at := v.find(p.field); at >= 0 {
+				return v.at(at).value, true, nil
+			}
+		}
 	}
-	v, found := e.value.(interface{ text(scratch []byte) []byte })
-	if !found {
-		return nil, false, nil
-	}
-	return v.text(make([]byte, 0, len(numberBuffer{}))), true, nil
+	return nil, false, nil
 }
