@@ -74,7 +74,9 @@ func (c *call) expireAt(unit int64) error {
 	if !ok || at > math.MaxInt64/unit || at < math.MinInt64/unit {
 		return errFailed
 	}
-	at *= unit
+	if at *= unit; at < 0 && c.space.opt.Format.Dialect == rdb.Valkey {
+		at = 0 // Valkey 9; others store what they are told
+	}
 	if e := c.space.db(c.db).keys[string(c.args[1])]; e != nil && cond.allows(e.expire, at) {
 		e.expire = at
 	}

@@ -1,5 +1,7 @@
 package keyspace
 
+import "github.com/aofsidecar/aofsidecar/internal/rdb"
+
 // functionCommands are the subcommands of FUNCTION that write.
 func functionCommands() []command {
 	return []command{
@@ -58,7 +60,7 @@ func runFunctionRestore(c *call) error {
 	if err := c.grow(int64(len(c.args[2]))); err != nil {
 		return err
 	}
-	sources, err := parseFunctionDump(c.space.opt.Format, c.args[2])
+	sources, err := rdb.ParseFunctionDump(c.space.opt.Format, c.args[2])
 	if err != nil {
 		return errFailed
 	}

@@ -90,7 +90,8 @@ func libraryName(source []byte) (name string, ok bool) {
 // maxShebang is more than any first line has.
 const maxShebang = 64 << 10
 
-// splitArgs splits a line into words as a configuration file's are, with "" and ” around what has spaces (sds.c:sdssplitargs).
+// splitArgs splits a line into words as a configuration file's are, with quotes around what has spaces (sds.c:sdssplitargs). That
+// something may follow a closing quote directly is Valkey 9's; earlier servers take no such line.
 func splitArgs(line string) (words []string, ok bool) {
 	const space = " \n\r\t\v\f"
 	for {
@@ -109,7 +110,6 @@ func splitArgs(line string) (words []string, ok bool) {
 			if word, line, ok = unquoteArg(word, line[1:], quote); !ok {
 				return nil, false
 			}
-			break // a closing quote ends the word
 		}
 		words = append(words, string(word))
 	}
@@ -135,8 +135,7 @@ func unquoteArg(word []byte, s string, quote byte) (unquoted []byte, rest string
 	if s == "" {
 		return nil, "", false
 	}
-	s = s[1:]
-	return word, s, s == "" || strings.ContainsRune(" \n\r\t\v\f\x00", rune(s[0]))
+	return word, s[1:], true
 }
 
 func isHex(s string) bool {

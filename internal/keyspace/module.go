@@ -27,7 +27,7 @@ func (v *moduleValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
 }
 
 func (v *moduleValue) appendCommands(dst, key []byte) []byte {
-	payload := appendDump(nil, v.format, rdb.TypeModule2, v.raw)
+	payload := rdb.AppendDump(nil, v.format, rdb.TypeModule2, v.raw)
 	return appendCommand(dst, []byte("RESTORE"), key, []byte("0"), payload)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
@@ -66,7 +67,8 @@ func (o *oracle) exec(t tester, fill func(ctx context.Context, pipe redis.Pipeli
 	fill(ctx, pipe)
 	_, err := pipe.Exec(ctx)
 	if err != nil && !serverSaid(err) && !errors.Is(err, redis.Nil) {
-		require.NoError(t, err, "%s", o.family)
+		log := o.server.Log()
+		require.NoError(t, err, "%s; its log ends with\n%s", o.family, log[max(0, len(log)-3000):])
 	}
 }
 
@@ -75,6 +77,7 @@ func (o *oracle) observe(t tester, space *Space, steps []step) []string {
 	t.Helper()
 	keys, sizes := o.keysOf(t, space)
 	counts := make([]*redis.Cmd, scratch)
+	var functions *redis.Cmd
 	o.exec(t, func(ctx context.Context, pipe redis.Pipeliner) {
 		pipe.Do(ctx, "RESET")
 		pipe.Do(ctx, "FLUSHALL", "SYNC")
@@ -87,9 +90,10 @@ func (o *oracle) observe(t tester, space *Space, steps []step) []string {
 			steps[i].reply = pipe.Do(ctx, args...)
 		}
 		pipe.Do(ctx, "RESET")
+		functions = pipe.Do(ctx, "FUNCTION", "DUMP")
 		o.ask(ctx, pipe, keys, counts)
 	})
-	return o.compare(t, space, keys, sizes, counts)
+	return append(o.compare(t, space, keys, sizes, counts), o.compareFunctions(t, space, functions)...)
 }
 
 // ask looks at all keys.
@@ -134,7 +138,7 @@ func (o *oracle) keysOf(t tester, space *Space) (keys map[place]*ours, sizes []i
 		if err != nil {
 			return err
 		}
-		at.typ = k.entry.value.typeName()
+		at.typ = typ.Kind()
 		if at.commands, err = parse(made); err != nil {
 			return fmt.Errorf("commands of key %q: %w", k.Name, err)
 		}
@@ -187,7 +191,7 @@ func (o *oracle) compare(t tester, space *Space, keys map[place]*ours, sizes []i
 		}
 	}
 	if len(found) == 0 {
-		found = append(o.compareFields(t, keys), o.compareFunctions(t, space)...)
+		found = o.compareFields(t, keys)
 	}
 	return found
 }
@@ -255,10 +259,13 @@ func contents(ctx context.Context, pipe redis.Pipeliner, key, typ string) *redis
 // compareFields compares the expiry of hash fields.
 func (o *oracle) compareFields(t tester, keys map[place]*ours) (found []string) {
 	t.Helper()
+	if !o.family.Has(testenv.FieldTTL) || !slices.ContainsFunc(slices.Collect(maps.Values(keys)), func(k *ours) bool { return k.typ == "hash" }) {
+		return nil
+	}
 	names := map[place]*redis.Cmd{}
 	o.exec(t, func(ctx context.Context, pipe redis.Pipeliner) {
 		for at, k := range keys {
-			if k.typ == "hash" && o.family.Has(testenv.FieldTTL) {
+			if k.typ == "hash" {
 				pipe.Do(ctx, "SELECT", at.db)
 				names[at] = pipe.Do(ctx, "HKEYS", at.key)
 			}
@@ -295,27 +302,17 @@ func (o *oracle) compareFields(t tester, keys map[place]*ours) (found []string) 
 	return found
 }
 
-// compareFunctions compares what FUNCTION LIST says with what it says of the Space's libraries.
-func (o *oracle) compareFunctions(t tester, space *Space) (found []string) {
+// compareFunctions compares the sources of the libraries.
+func (o *oracle) compareFunctions(t tester, space *Space, dump *redis.Cmd) (found []string) {
 	t.Helper()
-	var before, after *redis.Cmd
-	var loads []*redis.Cmd
-	o.exec(t, func(ctx context.Context, pipe redis.Pipeliner) {
-		before = pipe.Do(ctx, "FUNCTION", "LIST", "WITHCODE")
-		pipe.Do(ctx, "FUNCTION", "FLUSH", "SYNC")
-		for _, source := range space.Functions() {
-			loads = append(loads, pipe.Do(ctx, "FUNCTION", "LOAD", string(source)))
-		}
-		after = pipe.Do(ctx, "FUNCTION", "LIST", "WITHCODE")
-	})
-	for _, load := range loads {
-		if err := load.Err(); err != nil {
-			found = append(found, fmt.Sprintf("the server refuses a library of the space: %v", err))
-		}
-	}
-	theirs, mine := sortedReply(before.Val()), sortedReply(after.Val())
-	if theirs != mine {
-		found = append(found, fmt.Sprintf("functions:\n  server: %s\n  space:  %s", theirs, mine))
+	payload, err := dump.Text()
+	require.NoError(t, err, "%s", o.family)
+	theirs, err := rdb.ParseFunctionDump(o.format, []byte(payload))
+	require.NoError(t, err, "%s", o.family)
+	slices.SortFunc(theirs, bytes.Compare)
+	mine := slices.SortedFunc(slices.Values(space.Functions()), bytes.Compare)
+	if !slices.EqualFunc(theirs, mine, bytes.Equal) {
+		found = append(found, fmt.Sprintf("functions:\n  server: %q\n  space:  %q", theirs, mine))
 	}
 	return found
 }

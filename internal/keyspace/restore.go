@@ -1,6 +1,9 @@
 package keyspace
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
@@ -83,16 +86,39 @@ func runRestore(c *call) error {
 	case !o.replace && c.exists(c.args[1]):
 		return errFailed
 	}
-	typ, body, err := parseDump(c.space.opt.Format, c.args[3])
-	if err != nil {
-		return errFailed
+	if err := c.grow(int64(len(c.args[3]))); err != nil {
+		return err
 	}
-	if err := c.grow(int64(len(body))); err != nil {
+	typ, body, err := c.restored(c.args[3])
+	if err != nil {
 		return err
 	}
 	made := &entry{raw: append([]byte{}, body...), typ: typ, expire: o.expire}
 	c.space.set(place{c.db, string(c.args[1])}, made)
 	return nil
+}
+
+// restored takes a payload apart. What a server would refuse is errFailed; what it may well have taken and we cannot read is another error: the
+// command is in the log.
+func (c *call) restored(payload []byte) (rdb.Type, []byte, error) {
+	typ, body, err := rdb.ParseDump(c.space.opt.Format, payload)
+	if _, corrupt := errors.AsType[*rdb.CorruptError](err); corrupt {
+		return 0, nil, errFailed
+	}
+	var info rdb.ValueInfo
+	if err == nil {
+		info, err = rdb.CheckValue(c.space.opt.Format, typ, body)
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("restore value: %w", err)
+	}
+	if info.Elements == 0 {
+		switch typ.Kind() {
+		case "list", "set", "zset", "hash":
+			return 0, nil, errFailed
+		}
+	}
+	return typ, body, nil
 }
 
 // planMigrate adds the one key, or those behind KEYS if that one is empty (cluster.c:migrateCommand).

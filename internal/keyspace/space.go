@@ -33,7 +33,8 @@ type Space struct {
 	libraries libraries
 	used      int64 // bytes of all entries, about
 	refused   int64
-	call      call // reused
+	now       int64 // Unix milliseconds
+	call      call  // reused
 }
 
 type database struct {
@@ -59,6 +60,10 @@ func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64)
 	s.set(place{db, string(key)}, e)
 }
 
+// SetTime says what time it is, in Unix milliseconds, to the few commands that ask: when a consumer of a stream was made is all that comes of
+// it. It is 0 before.
+func (s *Space) SetTime(ms int64) { s.now = ms }
+
 // PutFunction adds a library of the base.
 func (s *Space) PutFunction(source []byte) error {
 	if err := s.libraries.load(source, false); err != nil {
@@ -77,12 +82,12 @@ func (s *Space) Refused() int64 { return s.refused }
 // *CorruptError for a raw value that does not decode; *UnknownCommandError for what Plan calls Carry or Unknown.
 func (s *Space) Run(db int, args [][]byte) error {
 	cmd := s.table.lookup(args)
-	if cmd == nil || cmd.run == nil {
-		return &UnknownCommandError{Name: string(args[0])}
-	}
-	if !cmd.takes(len(args)) {
+	if cmd != nil && !cmd.takes(len(args)) {
 		s.refused++
 		return nil
+	}
+	if cmd == nil || cmd.run == nil {
+		return &UnknownCommandError{Name: string(args[0])}
 	}
 	s.call = call{space: s, db: db, args: args}
 	err := cmd.run(&s.call)

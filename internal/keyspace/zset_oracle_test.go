@@ -165,8 +165,9 @@ func TestZRangeStoreOfMany(t *testing.T) {
 }
 
 func TestZSetStore(t *testing.T) {
-	a, b := "ZADD a 1 x 2 y 3 z", "ZADD b 10 y 20 z 30 w 40 v"
+	a, b, s := "ZADD a 1 x 2 y 3 z", "ZADD b 10 y 20 z 30 w 40 v", "SADD s x y w 7"
 	for name, commands := range map[string][]string{
+		"sets":           {a, b, s, "ZUNIONSTORE d 2 a s", "ZINTERSTORE e 2 s a", "ZDIFFSTORE f 2 s a", "ZDIFFSTORE g 2 a s", "ZUNIONSTORE h 2 s s WEIGHTS 2 0.5"},
 		"union":          {a, b, "ZUNIONSTORE d 2 a b", "ZUNIONSTORE e 1 a", "ZUNIONSTORE f 3 a nothing b"},
 		"inter":          {a, b, "ZINTERSTORE d 2 a b", "ZINTERSTORE e 1 a", "ZINTERSTORE f 3 a nothing b", "ZINTERSTORE a 2 a a"},
 		"diff":           {a, b, "ZDIFFSTORE d 2 a b", "ZDIFFSTORE e 1 a", "ZDIFFSTORE f 2 nothing b", "ZDIFFSTORE g 2 a a", "ZDIFFSTORE h 3 b a nothing"},
@@ -225,5 +226,7 @@ func TestZSetsAtRandom(t *testing.T) {
 		genCommand("ZINTERSTORE", genKey(), two, genKey(), genKey(), word("WEIGHTS"), score, score, word("AGGREGATE"), how),
 		genCommand("ZUNIONSTORE", genKey(), rapid.Just("3"), genKey(), genKey(), genKey()),
 		genCommand("ZDIFFSTORE", genKey(), two, genKey(), genKey()),
+		genMany("SADD", []*rapid.Generator[string]{genKey()}, []*rapid.Generator[string]{genWord()}),
+		genCommand("DEL", genKey()),
 	))
 }
