@@ -1,7 +1,6 @@
 package keyspace
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
@@ -54,14 +53,7 @@ func (h *hashValue) find(field []byte) int {
 	if h.table != nil {
 		return h.table.find(field)
 	}
-	for at := 0; at < len(h.packed); {
-		r := readRecord(h.packed[at:])
-		if bytes.Equal(r.field, field) {
-			return at
-		}
-		at += r.size
-	}
-	return -1
+	return findRecord(h.packed, field)
 }
 
 // at returns the field that find found. Its slices are valid until the next change.
@@ -91,7 +83,7 @@ func (h *hashValue) add(field, value []byte, expire int64) {
 	if h.table == nil {
 		size := recordSize(len(field), len(value), expire != rdb.NoExpire)
 		if h.fields <= maxPackedFields && len(h.packed)+size <= maxPackedBytes {
-			h.packed = appendRecord(h.packed, field, value, expire)
+			h.packed = appendRecord(withRoom(h.packed, size), field, value, expire)
 			return
 		}
 		h.unpack(0)

@@ -1,57 +1,36 @@
 package keyspace
 
 import (
-	"encoding/binary"
 	"strconv"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
-// appendRDB writes type 4, or, if there is an expiry, the type of the dialect that has one for each field: 22 of Valkey 9, 24 of Redis 7.4. No
-// other format can hold it, and no upstream of another format can have sent it.
-func (h *hashValue) appendRDB(dst []byte, f rdb.Format) (rdb.Type, []byte) {
-	switch {
-	case h.timed == 0:
-		dst = rdb.AppendLength(dst, uint64(h.fields))
-		h.each(func(r record) {
-			dst = rdb.AppendString(dst, r.field)
-			dst = rdb.AppendString(dst, r.value)
-		})
-		return rdb.TypeHash, dst
-	case f.Dialect == rdb.Valkey:
-		dst = rdb.AppendLength(dst, uint64(h.fields))
-		h.each(func(r record) {
-			dst = rdb.AppendString(dst, r.field)
-			dst = rdb.AppendString(dst, r.value)
-			dst = binary.LittleEndian.AppendUint64(dst, uint64(r.expire))
-		})
-		return rdb.TypeHash2, dst
-	default:
-		return rdb.TypeHashMetadata, h.appendMetadata(dst)
+// decodeHash makes a hash of an RDB body. As when a server loads it, nothing looks whether a listpack has a field twice.
+func decodeHash(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
+	h := &hashValue{}
+	h.reserve(len(raw)) // more, if it is not compressed
+	if err := rdb.DecodeHash(f, t, raw, h.add); err != nil {
+		return nil, err
 	}
+	return h, nil
 }
 
-// appendMetadata appends the body of a type 24: the least expiry, and for each field how much later it expires, + 1; 0: never
-// (rdb.c:rdbSaveObject).
-func (h *hashValue) appendMetadata(dst []byte) []byte {
+// appendRDB writes type 4, or the dialect's type that has an expiry for each field.
+func (h *hashValue) appendRDB(dst []byte, f rdb.Format) (rdb.Type, []byte) {
 	first := h.firstExpire()
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(first))
-	dst = rdb.AppendLength(dst, uint64(h.fields))
-	h.each(func(r record) {
-		later := uint64(0)
-		if r.expire != rdb.NoExpire {
-			later = uint64(r.expire-first) + 1
-		}
-		dst = rdb.AppendLength(dst, later)
-		dst = rdb.AppendString(dst, r.field)
-		dst = rdb.AppendString(dst, r.value)
-	})
-	return dst
+	t, dst := rdb.AppendHashHead(dst, f, uint64(h.fields), first)
+	h.each(func(r record) { dst = rdb.AppendHashField(dst, t, first, r.field, r.value, r.expire) })
+	return t, dst
 }
 
-// firstExpire returns the least expiry. There must be one.
+// firstExpire returns the least expiry, rdb.NoExpire if there is none. It looks at all fields: a type 24 must state it exactly, and a value kept up
+// to date would have to be found anew when that field goes.
 func (h *hashValue) firstExpire() int64 {
 	first := int64(rdb.NoExpire)
+	if h.timed == 0 {
+		return first
+	}
 	h.each(func(r record) {
 		if r.expire != rdb.NoExpire && (first == rdb.NoExpire || r.expire < first) {
 			first = r.expire

@@ -1,9 +1,9 @@
 package keyspace
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
@@ -43,6 +43,28 @@ func readRecord(p []byte) record {
 	r.size = at + int(n>>1)
 	r.value = p[at:r.size]
 	return r
+}
+
+// findRecord returns where in p, which is records one after another, that of the field begins; -1: nowhere.
+func findRecord(p, field []byte) int {
+	for at := 0; at < len(p); {
+		n := int(p[at])
+		if n >= 0x80 || int(p[at+1+n]) >= 0x80 { // lengths of several bytes are rare
+			r := readRecord(p[at:])
+			if bytes.Equal(r.field, field) {
+				return at
+			}
+			at += r.size
+			continue
+		}
+		head := at + 1 + n
+		if n == len(field) && bytes.Equal(p[at+1:head], field) {
+			return at
+		}
+		v := int(p[head])
+		at = head + 1 + v>>1 + v&1*expireBytes
+	}
+	return -1
 }
 
 // appendRecord appends the record of a field.
@@ -109,11 +131,19 @@ func retimeRecord(buf []byte, at int, r record, expire int64) []byte {
 func resize(buf []byte, at, was, will int) []byte {
 	switch end := len(buf); {
 	case will > was:
-		buf = slices.Grow(buf, will-was)[:end+will-was]
+		buf = withRoom(buf, will-was)[:end+will-was]
 		copy(buf[at+will:], buf[at+was:end])
 	case will < was:
 		copy(buf[at+will:], buf[at+was:])
 		buf = buf[:end-was+will]
 	}
 	return buf
+}
+
+// withRoom returns buf with capacity for n bytes more. It grows by an eighth, where append would double it: hashes are many, and small.
+func withRoom(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) >= n {
+		return buf
+	}
+	return append(make([]byte, 0, len(buf)+n+len(buf)/8), buf...)
 }

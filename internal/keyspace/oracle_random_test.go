@@ -30,7 +30,10 @@ func genCommand(name string, args ...*rapid.Generator[string]) *rapid.Generator[
 // genMany makes a command of a name, arguments, and then a group of arguments once or several times.
 func genMany(name string, args, group []*rapid.Generator[string]) *rapid.Generator[[]string] {
 	return rapid.Custom(func(t *rapid.T) []string {
-		command := genCommand(name, args...).Draw(t, name)
+		command := []string{name}
+		for _, arg := range args {
+			command = append(command, arg.Draw(t, name))
+		}
 		for range rapid.IntRange(1, 5).Draw(t, "groups") {
 			for _, arg := range group {
 				command = append(command, arg.Draw(t, name))

@@ -23,6 +23,11 @@ func (b *body) corrupt(what string) {
 	b.fail(&CorruptError{In: b.in, Offset: int64(b.pos), What: what})
 }
 
+// truncated makes the error of a body that ends too early.
+func (b *body) truncated() {
+	b.fail(&CorruptError{In: b.in, Offset: int64(len(b.p)), What: "ends too early", Err: io.ErrUnexpectedEOF})
+}
+
 func (b *body) fail(err error) {
 	if b.err == nil {
 		b.err = err
@@ -48,7 +53,7 @@ func (b *body) end() error {
 // next consumes n bytes and returns them, nil if there are not as many.
 func (b *body) next(n uint64) []byte {
 	if n > uint64(b.left()) {
-		b.fail(&CorruptError{In: b.in, Offset: int64(len(b.p)), What: "ends too early", Err: io.ErrUnexpectedEOF})
+		b.truncated()
 		return nil
 	}
 	b.pos += int(n)
@@ -106,7 +111,7 @@ func (b *body) number() uint64 {
 func (b *body) count(size int) uint64 {
 	n := b.number()
 	if n > uint64(b.left()/size) {
-		b.corrupt("count too large")
+		b.truncated()
 		return 0
 	}
 	return n

@@ -258,6 +258,9 @@ func (l Listpack) Remove(pos, n int) Listpack {
 		}
 		end = next
 	}
+	if removed == 0 {
+		return l
+	}
 	return slices.Delete(l, pos, end).resized(-removed)
 }
 

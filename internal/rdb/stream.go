@@ -104,6 +104,9 @@ func (d *decoder) stream(t Type, s *Stream) {
 		d.corrupt("two stream nodes of one id")
 	}
 	s.Length, s.LastID = d.number(), d.numberID()
+	if d.err != nil {
+		return // unsound nodes must not be walked
+	}
 	if t == TypeStreamListpacks {
 		s.EntriesAdded = s.Length
 		s.FirstID = s.firstEntry()

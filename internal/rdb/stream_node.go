@@ -1,5 +1,7 @@
 package rdb
 
+import "math"
+
 // checkStreamNode says what is wrong with a node's listpack; empty if nothing (t_stream.c:streamValidateListpackIntegrity).
 //
 //	entries | deleted entries | fields n | field ... | 0
@@ -49,7 +51,8 @@ func checkStreamNode(p []byte) string {
 	return w.end()
 }
 
-// firstEntry returns the id of the first entry that is not deleted, 0-0 if there is none. The nodes must be sound.
+// firstEntry returns the id of the first entry that is not deleted, the largest id if there is none (t_stream.c:streamGetEdgeID). The nodes
+// must be sound.
 func (s *Stream) firstEntry() StreamID {
 	for _, n := range s.Nodes {
 		w := walkListpack(n.Listpack)
@@ -76,7 +79,7 @@ func (s *Stream) firstEntry() StreamID {
 			}
 		}
 	}
-	return StreamID{}
+	return StreamID{Ms: math.MaxUint64, Seq: math.MaxUint64}
 }
 
 // estimateRead returns how many entries a group whose last delivered one is id has read, -1 if that is not known
