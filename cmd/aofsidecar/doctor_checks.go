@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +45,10 @@ func (f *facts) checkConnect() finding {
 	if isLogin {
 		text = login.Reply
 	}
+	_, isFile := errors.AsType[*fs.PathError](f.connectErr)
 	switch {
+	case isFile:
+		return fail(check, message, "make that file readable for this user; `aofsidecar config --origin` says which setting names it")
 	case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "NOAUTH"):
 		return fail(check, message, "set upstream.username and upstream.password-file")
 	case strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
