@@ -106,6 +106,8 @@ func (w *fileWalker) mapping(node *yaml.Node, prefix string) {
 			value = value.Alias
 		}
 		switch {
+		case w.leaves[key] && strings.Contains(name.Value, "."):
+			w.fail(key, name.Line, "has a dot: write it under its section")
 		case w.leaves[key]:
 			w.leaf(key, name.Line, value)
 		case w.sections[key]:

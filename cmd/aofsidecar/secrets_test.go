@@ -84,6 +84,7 @@ func TestPasswordInFileIsNotPrinted(t *testing.T) {
 		"upstream: {password-s3cret: x}",
 		"upstream: {password: {s3cret: x}}",
 		"upstream: {password: [s3cret]}",
+		"upstream.password: s3cret",
 		"upstream.password.s3cret: x",
 		"upstream:\n  password:s3cret\n",
 		"upstream:\n  password: *s3cret\n",
