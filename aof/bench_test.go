@@ -9,20 +9,27 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// BenchmarkScan reads an increment of commands with 64-byte values, as recovery does.
+// BenchmarkScan reads an increment of 64 MiB, as recovery does.
 func BenchmarkScan(b *testing.B) {
-	h := &history{id: replID(b, "a1"), start: 0}
 	value := string(bytes.Repeat([]byte("v"), 64))
-	for range 1000 {
-		h.add("SET", "key:000000000001", value)
-	}
-	file := headOf(mark{pos: stream.Position{ReplID: h.id}, unixMilli: 1}, 0)
-	file = append(file, bytes.Repeat(h.bytes, 500)...)
-	b.SetBytes(int64(len(file)))
-	b.ReportAllocs()
-	for b.Loop() {
-		s := scan{path: "x", size: int64(len(file))}
-		require.NoError(b, s.run(bytes.NewReader(file)))
+	for name, command := range map[string][]string{
+		"incr":  {"INCR", "k"},
+		"set64": {"SET", "key:000000000001", value},
+	} {
+		b.Run(name, func(b *testing.B) {
+			h := &history{id: replID(b, "a1"), start: 0}
+			for range 1000 {
+				h.add(command...)
+			}
+			file := headOf(mark{pos: stream.Position{ReplID: h.id}, unixMilli: 1}, 0)
+			file = append(file, bytes.Repeat(h.bytes, 64<<20/len(h.bytes))...)
+			b.SetBytes(int64(len(file)))
+			b.ReportAllocs()
+			for b.Loop() {
+				s := scan{path: "x", size: int64(len(file))}
+				require.NoError(b, s.run(bytes.NewReader(file)))
+			}
+		})
 	}
 }
 

@@ -38,6 +38,7 @@ type Log struct {
 	second    int64     // of the last #TS annotation
 	clock     int64     // Unix milliseconds, the latest receive time on this timeline
 	need      int64     // bytes that the next snapshot is expected to take; 0: not known
+	needSince time.Time // when need was learned
 	rotateNot time.Time // a rotation that found no space is not tried before
 	scratch   []byte    // reused for prefaces and marks
 	full      bool      // waiting for space
@@ -128,17 +129,16 @@ func (l *Log) checkSize() error {
 }
 
 // Resume returns the position to ask the upstream for, and the database selected there; the zero position asks for a full
-// resync. A *SpaceError says that the disk has no room for one. It satisfies replica.Sink.
+// resync. A *SpaceError says that the disk has no room for one: the last did not fit, that was less than an hour ago, and there is still no
+// more space than it took. It satisfies replica.Sink.
 func (l *Log) Resume() (stream.Position, int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return stream.Position{}, 0, err
 	}
-	if l.need > 0 {
-		if err := l.spaceFor(l.need); err != nil {
-			return stream.Position{}, 0, err
-		}
+	if err := l.spaceForNext(); err != nil {
+		return stream.Position{}, 0, err
 	}
 	if l.inc == nil {
 		return stream.Position{}, 0, nil

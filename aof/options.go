@@ -36,7 +36,7 @@ type Options struct {
 	IncrementAge   time.Duration // and at this age if anything was kept in it, default 1 h
 
 	FS       fsx.FS           // default the operating system's
-	Now      func() time.Time // default time.Now
+	Now      func() time.Time // default time.Now; it dates marks and increments, and says when an expected size is forgotten
 	Observer Observer
 }
 
