@@ -292,3 +292,53 @@ func TestRotateByAgeSyncsAhead(t *testing.T) {
 		r.requireHolds(r.fs, r.h.end())
 	})
 }
+
+// A wish to sync an increment that has closed meanwhile is none for the next one.
+func TestSyncAheadIsForOneIncrement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.Fsync, o.IncrementBytes = FsyncNo, size })
+		r.start()
+		r.fill(size + size/rotateSlack)
+		require.NoError(t, appendMore(r))
+		require.Len(t, r.seen().rotated, 1, "nobody syncs ahead")
+		durable := r.durable()
+		require.Less(t, durable, r.h.end())
+		done, stop := r.run()
+		synctest.Wait()
+		require.Equal(t, durable, r.durable())
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// An increment that was synced ahead in a transaction closes after it, and not while another sync, by the clock, is under way: the stream
+// would wait for that.
+func TestRotateNotBesideASync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.IncrementBytes = size })
+		r.start()
+		done, stop := r.run()
+		r.h.add("MULTI")
+		r.h.add("SET", "k", strings.Repeat("v", size))
+		r.feedOpen()
+		synctest.Wait()
+		require.Equal(t, 1, r.seen().synced, "ahead")
+		r.h.add("EXEC")
+		r.feedOpen()
+		h := holdSync(r.fs)
+		<-h.begun
+		require.NoError(t, appendMore(r))
+		require.Empty(t, r.seen().rotated)
+		h.end()
+		require.NoError(t, appendMore(r))
+		require.Len(t, r.seen().rotated, 1)
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
