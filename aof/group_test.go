@@ -72,6 +72,13 @@ func (h *history) read() {
 	h.add("PING")
 }
 
+// tip returns where the log stands.
+func (r *rig) tip() tip {
+	r.l.mu.Lock()
+	defer r.l.mu.Unlock()
+	return r.l.tip
+}
+
 // writes counts the writes to increments.
 func writes(fsys *fsxtest.FS) *int {
 	n := 0
@@ -175,14 +182,14 @@ func TestGroupWaitsForSpace(t *testing.T) {
 			r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.Timestamps = true })
 			r.start()
 			r.feed()
-			from, file, tip := r.h.end(), r.incr(), r.l.tip
+			from, file, before := r.h.end(), r.incr(), r.tip()
 			r.h.read()
 			f := failOps(r.fs, 2, &fsxtest.ShortWriteError{N: fits, Err: syscall.ENOSPC}, on(fsxtest.Write, ".incr.aof"))
 			done := background(func() error { return r.appendRuns(t.Context(), r.h.runsOf(from)) })
 			for range 2 {
 				require.True(t, r.l.Status().DiskFull)
 				require.Equal(t, file, r.incr(), "what was half written is cut")
-				require.Equal(t, tip, r.l.tip)
+				require.Equal(t, before, r.tip())
 				require.Equal(t, from, r.l.Received())
 				r.requireHolds(r.fs.CrashClone(fsxtest.KillProcess{}), from)
 				pass(spaceRetry)
