@@ -28,10 +28,10 @@ func TestAppendWaitsForSpace(t *testing.T) {
 		}{
 			"data":                    {value: 10},
 			"mark and data in one":    {value: 10, dropped: true},
-			"mark, then much data":    {value: smallWrite, dropped: true},
-			"more than a small write": {value: 3 * smallWrite},
+			"mark, then much data":    {value: straightBytes, dropped: true},
+			"more than a small write": {value: 3 * straightBytes},
 		} {
-			for _, fits := range []int{0, 1, 30, 100, smallWrite} {
+			for _, fits := range []int{0, 1, 30, 100, straightBytes} {
 				t.Run(fmt.Sprintf("%v/%s/%d", errno, name, fits), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						r := newRig(t, newHistory(t, "a1", 50, 3), nil)

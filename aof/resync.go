@@ -70,6 +70,7 @@ func (l *Log) final(err error) error {
 func (l *Log) admit(size int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.group.forget()
 	if err := l.usable(); err != nil {
 		return err
 	}
