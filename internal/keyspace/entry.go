@@ -27,6 +27,15 @@ func (e *entry) load(f rdb.Format) error {
 	return nil
 }
 
+// copy returns an entry with the same value and expiry, which shares nothing that a command may change: raw bytes never change.
+func (e *entry) copy() *entry {
+	made := &entry{raw: e.raw, typ: e.typ, expire: e.expire}
+	if e.value != nil {
+		made.value = e.value.clone()
+	}
+	return made
+}
+
 // size is about how much memory the entry takes under a key of that length.
 func (e *entry) size(key int) int64 {
 	n := entryBytes + int64(key) + int64(len(e.raw))

@@ -124,10 +124,6 @@ func runCopy(c *call) error {
 	if err := c.grow(e.bytes); err != nil {
 		return err
 	}
-	made := &entry{raw: e.raw, typ: e.typ, expire: e.expire}
-	if e.value != nil {
-		made.value = e.value.clone()
-	}
-	c.space.set(place{o.db, string(target)}, made)
+	c.space.set(place{o.db, string(target)}, e.copy())
 	return nil
 }

@@ -31,7 +31,7 @@ const harmlessSubcommands = `
 
 func harmlessCommands() []command {
 	names := strings.Fields(harmless)
-	for _, name := range strings.Fields(harmlessSubcommands) {
+	for name := range strings.FieldsSeq(harmlessSubcommands) {
 		names = append(names, strings.ReplaceAll(name, "|", " "))
 	}
 	list := make([]command, len(names))

@@ -138,7 +138,7 @@ func (o *oracle) keysOf(t tester, space *Space) (keys map[place]*ours, sizes []i
 		if err != nil {
 			return err
 		}
-		at.typ = k.entry.value.typeName()
+		at.typ = typ.Kind()
 		if at.commands, err = parse(made); err != nil {
 			return fmt.Errorf("commands of key %q: %w", k.Name, err)
 		}

@@ -42,12 +42,7 @@ func (s *Space) part(db int, plan *Plan) *Space {
 			if !s.needed(db, plan, place{n, name}) {
 				continue
 			}
-			clone := &entry{raw: e.raw, typ: e.typ, expire: e.expire}
-			if e.value != nil {
-				clone.value = e.value.clone()
-			}
-			part.db(n).keys[name] = clone
-			part.account(clone, len(name))
+			part.set(place{n, name}, e.copy())
 		}
 	}
 	return part

@@ -130,6 +130,9 @@ func startOracles(t tester, options ...testenv.Option) []*oracle {
 	return started
 }
 
+// sharedTable is one for all: nothing changes a table.
+var sharedTable = sync.OnceValue(NewTable)
+
 // formatOf is what RDB a family writes (protocol.md 6.7).
 func formatOf(family testenv.Family) rdb.Format {
 	switch {
@@ -146,7 +149,7 @@ func formatOf(family testenv.Family) rdb.Format {
 
 // newSpace returns a Space as the family's rewrite has it.
 func (o *oracle) newSpace() *Space {
-	return New(NewTable(), Options{Format: o.format, Server: o.family.Version.String()})
+	return New(sharedTable(), Options{Format: o.format, Server: o.family.Version.String()})
 }
 
 // step is one command and what became of it.

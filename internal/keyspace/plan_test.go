@@ -42,7 +42,7 @@ func forms() []form {
 		{"GETEX @k PERSIST", Run}, {"GETEX @k PXAT 33000000000000", Run}, {"GETEX @k EX 5", Carry}, {"MSET @kv+", Run}, {"MSETNX @kv+", Run},
 		{"MSETEX @nkv+", Run}, {"MSETEX @nkv+ PXAT 33000000000000", Run}, {"MSETEX @nkv+ EX 5", Carry}, {"SETRANGE @k 5 v", Run},
 		{"BITFIELD @k SET u8 0 5", Run}, {"BITOP AND @k @k+", Run}, {"BITOP NOT @k @k", Run}, {"SETBIT @k 7 1", Run},
-		{"PFADD @k a b", Run}, {"PFCOUNT @k+", Run}, {"PFMERGE @k @k+", Run}, {"PFMERGE @k", Run}, {"PFDEBUG GETREG @k", Run},
+		{"PFADD @k a b", Run}, {"PFCOUNT @k", Run}, {"PFCOUNT @k @k @k", Nothing}, {"PFMERGE @k @k+", Run}, {"PFMERGE @k", Run}, {"PFDEBUG GETREG @k", Run},
 		// lists, sets, SORT
 		{"BLMOVE @k @k LEFT RIGHT 0", Run}, {"BLMPOP 0 @nk+ LEFT", Run}, {"BLPOP @k+ 0", Run}, {"BRPOP @k+ 0", Run}, {"BRPOPLPUSH @k @k 0", Run},
 		{"LINSERT @k BEFORE a b", Run}, {"LMOVE @k @k LEFT RIGHT", Run}, {"LMPOP @nk+ LEFT COUNT 2", Run}, {"LPOP @k", Run}, {"LPOP @k 2", Run},
@@ -230,7 +230,8 @@ func (o *oracle) requireSameKeys(t *testing.T, args []string, reply *redis.Cmd, 
 	t.Helper()
 	list, err := reply.Slice()
 	if err != nil {
-		require.ErrorContains(t, err, "Invalid command specified", "%s: %q", o.family, args) // it does not have it
+		// It does not have the command; or its way to find keys does not know that PFMERGE takes a target alone.
+		require.Regexp(t, "Invalid command specified|Invalid arguments", err.Error(), "%s: %q", o.family, args)
 		return
 	}
 	var theirs, mine []string

@@ -102,8 +102,7 @@ func runRestore(c *call) error {
 // command is in the log.
 func (c *call) restored(payload []byte) (rdb.Type, []byte, error) {
 	typ, body, err := rdb.ParseDump(c.space.opt.Format, payload)
-	var corrupt *rdb.CorruptError
-	if errors.As(err, &corrupt) {
+	if _, corrupt := errors.AsType[*rdb.CorruptError](err); corrupt {
 		return 0, nil, errFailed
 	}
 	var info rdb.ValueInfo

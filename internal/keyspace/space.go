@@ -82,12 +82,12 @@ func (s *Space) Refused() int64 { return s.refused }
 // *CorruptError for a raw value that does not decode; *UnknownCommandError for what Plan calls Carry or Unknown.
 func (s *Space) Run(db int, args [][]byte) error {
 	cmd := s.table.lookup(args)
-	if cmd == nil || cmd.run == nil {
-		return &UnknownCommandError{Name: string(args[0])}
-	}
-	if !cmd.takes(len(args)) {
+	if cmd != nil && !cmd.takes(len(args)) {
 		s.refused++
 		return nil
+	}
+	if cmd == nil || cmd.run == nil {
+		return &UnknownCommandError{Name: string(args[0])}
 	}
 	s.call = call{space: s, db: db, args: args}
 	err := cmd.run(&s.call)

@@ -94,7 +94,7 @@ func TestModuleValueMovesUnread(t *testing.T) {
 	bodies := map[string]string{}
 	require.NoError(t, s.Each(func(k *Key) error {
 		typ, body := k.AppendRDB(nil)
-		bodies[k.Name] = fmt.Sprint(typ, string(body), k.Expire)
+		bodies[k.Name] = fmt.Sprintf("%s %s %d", typ, body, k.Expire)
 		return nil
 	}))
 	require.Equal(t, map[string]string{"b": "module body 5", "c": "module body -1", "d": "module body 5"}, bodies)

@@ -21,18 +21,18 @@ type value interface {
 
 // decode makes a value of an RDB body.
 func decode(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
-	switch t {
-	case rdb.TypeString:
+	switch t.Kind() {
+	case "string":
 		return decodeString(raw)
-	case rdb.TypeList, rdb.TypeListZiplist, rdb.TypeListQuicklist, rdb.TypeListQuicklist2:
+	case "list":
 		return decodeList(f, t, raw)
-	case rdb.TypeSet, rdb.TypeSetIntset, rdb.TypeSetListpack:
+	case "set":
 		return decodeSet(f, t, raw)
-	case rdb.TypeZSet, rdb.TypeZSet2, rdb.TypeZSetZiplist, rdb.TypeZSetListpack:
+	case "zset":
 		return decodeZSet(f, t, raw)
-	case rdb.TypeStreamListpacks, rdb.TypeStreamListpacks2, rdb.TypeStreamListpacks3:
+	case "stream":
 		return decodeStream(f, t, raw)
-	case rdb.TypeModule2:
+	case "module":
 		return newModuleValue(f, raw), nil
 	default:
 		return decodeHash(f, t, raw)

@@ -116,10 +116,14 @@ func bzpop(c *call, end zsetEnd) error {
 	return c.popFirst(c.args[1:last], end, 1)
 }
 
-// isTimeout reports whether arg is a timeout in seconds as blocking commands take it.
+// isTimeout reports whether arg is a timeout in seconds as blocking commands take it (timeout.c:getTimeoutFromObjectOrReply): a long double,
+// for which nothing is too near to 0, rounded up to milliseconds.
 func isTimeout(arg []byte) bool {
-	seconds, ok := parseDouble(arg)
-	return ok && seconds >= 0 && seconds <= maxTimeout
+	if n := floatPrefix(arg); n == 0 || n < len(arg) {
+		return false
+	}
+	seconds, ok := convertFloat(arg)
+	return ok && seconds > -0.001 && seconds <= maxTimeout
 }
 
 // maxTimeout is the longest timeout in seconds, about: as milliseconds it must fit an int64.

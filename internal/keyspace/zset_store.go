@@ -6,18 +6,11 @@ import (
 	"slices"
 )
 
-// memberSet is a set as the commands of sorted sets see it: all its members have the score 1.
-type memberSet interface {
-	value
-	length() int
-	has(member []byte) bool
-	each(visit func(member []byte) bool)
-}
-
-// zsetSource is one key that ZUNIONSTORE, ZINTERSTORE or ZDIFFSTORE reads: a sorted set, a set, or neither if there is none.
+// zsetSource is one key that ZUNIONSTORE, ZINTERSTORE or ZDIFFSTORE reads: a sorted set, a set, whose members all have the score 1, or neither if
+// there is none.
 type zsetSource struct {
 	zset   *zsetValue
-	set    memberSet
+	set    *setValue
 	weight float64
 }
 
@@ -26,7 +19,7 @@ func (s *zsetSource) length() int {
 	case s.zset != nil:
 		return s.zset.length()
 	case s.set != nil:
-		return s.set.length()
+		return s.set.len()
 	default:
 		return 0
 	}
@@ -159,7 +152,7 @@ func (c *call) zsetSources() (sources []zsetSource, options [][]byte, err error)
 		switch v := e.value.(type) {
 		case *zsetValue:
 			sources[i].zset = v
-		case memberSet:
+		case *setValue:
 			sources[i].set = v
 		default:
 			return nil, nil, errFailed
