@@ -146,9 +146,9 @@ func (f *folder) passes(ctx context.Context, sp *keyspace.Space, parts [][]keyID
 			sp = f.space()
 		}
 		err := f.pass(ctx, sp, part, n, reload)
-		if errors.Is(err, keyspace.ErrTooBig) {
+		if why := hopeless(err); why != "" {
 			reload = true
-			more, err := f.halve(ctx, part)
+			more, err := f.halve(ctx, part, why)
 			if err != nil {
 				return err
 			}
@@ -272,24 +272,42 @@ const (
 	expansion = 2
 )
 
-// halve divides a part that outgrew the memory; one that is a single link is carried.
-func (f *folder) halve(ctx context.Context, part []keyID) ([][]keyID, error) {
+// hopeless says why commands that ran into err cannot be run on all these keys at once; empty: err is something else, or nil.
+func hopeless(err error) string {
+	corrupt, unknown := (*rdb.CorruptError)(nil), (*rdb.UnknownError)(nil)
+	switch {
+	case errors.Is(err, keyspace.ErrTooBig):
+		return tooBig
+	case errors.As(err, &corrupt) && corrupt.In != "", errors.As(err, &unknown):
+		return undecoded
+	default:
+		return ""
+	}
+}
+
+// What stands among the names of unknown commands for keys that are carried because memory is short, or because nobody but the server that
+// wrote their value can read it.
+const (
+	tooBig    = "(max-memory)"
+	undecoded = "(value not decoded)"
+)
+
+// halve divides a part that is hopeless; one that is a single link is carried.
+func (f *folder) halve(ctx context.Context, part []keyID, why string) ([][]keyID, error) {
 	if part == nil {
-		if part = slices.Concat(f.split()...); len(part) == 0 {
-			return nil, fmt.Errorf("run commands: %w", keyspace.ErrTooBig)
-		}
+		part = slices.Concat(f.split()...)
+	}
+	if len(part) == 0 {
+		return nil, fmt.Errorf("run commands: %s without keys", why)
 	}
 	if len(part) == 1 {
 		f.keys.taint(part[0])
-		f.res.Unknown[tooBig]++
+		f.res.Unknown[why]++
 		return nil, f.copyTainted(ctx, part[0])
 	}
 	half := len(part) / 2
 	return [][]keyID{part[:half:half], part[half:]}, nil
 }
-
-// tooBig stands among the names of unknown commands for keys that are carried because memory is short.
-const tooBig = "(max-memory)"
 
 // inputError says where in the base it went wrong, unless err is no fault of the base.
 func (f *folder) inputError(r *rdb.Reader, err error) error {

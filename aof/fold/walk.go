@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
@@ -126,7 +125,7 @@ func (c *commands) one(cmd *command, kind resp.Kind, visit func(*command) error)
 
 // wrong adds where cmd is, unless err is no fault of the file.
 func (c *commands) wrong(cmd *command, err error) error {
-	if cannot := (*CannotError)(nil); errors.As(err, &cannot) || errors.Is(err, keyspace.ErrTooBig) {
+	if cannot := (*CannotError)(nil); errors.As(err, &cannot) || hopeless(err) != "" {
 		return err
 	}
 	return &InputError{File: c.files[cmd.where.file].Name, Offset: cmd.where.at, Err: err}
