@@ -33,12 +33,12 @@ func elements(key, prefix string, from, n int) []string {
 }
 
 func TestHyperLogLogGrows(t *testing.T) {
-	for _, step := range []int{1, 7, 100, 5000} {
-		t.Run(fmt.Sprint(step), func(t *testing.T) {
+	for _, at := range []struct{ step, commands int }{{1, 100}, {9, 100}, {250, 30}, {5000, 4}} {
+		t.Run(fmt.Sprint(at.step), func(t *testing.T) {
 			var commands [][]string
-			for n := 0; n < 20_000 && len(commands) < 1000; n += step {
-				commands = append(commands, elements("k", "element:", n, step))
-				if step < 10 && len(commands)%50 == 0 || step > 10 {
+			for n := range at.commands {
+				commands = append(commands, elements("k", "element:", n*at.step, at.step))
+				if n%10 == 0 || at.commands < 50 {
 					commands = append(commands, []string{"PFCOUNT", "k"}, []string{"PFCOUNT", "k"})
 				}
 			}
@@ -47,10 +47,20 @@ func TestHyperLogLogGrows(t *testing.T) {
 	}
 }
 
-// TestHyperLogLogPromotes stops around where the sparse form ends.
+// TestHyperLogLogPromotes goes over where the sparse form ends in single steps.
 func TestHyperLogLogPromotes(t *testing.T) {
-	for n := 1200; n < 2400; n += 37 {
-		checkArgs(t, all, [][]string{elements("k", "x", 0, n), {"PFCOUNT", "k"}, {"PFDEBUG", "ENCODING", "k"}})
+	for _, prefix := range []string{"x", "y", "z"} {
+		h, n := newHLL(), 0
+		for ; h[hllEncoding] == hllSparse; n++ {
+			var err error
+			h, _, err = h.set(hllHash([]byte(prefix + strconv.Itoa(n))))
+			require.NoError(t, err)
+		}
+		commands := [][]string{elements("k", prefix, 0, n-5), {"PFCOUNT", "k"}, {"PFMERGE", "l", "k"}}
+		for i := range 8 {
+			commands = append(commands, elements("k", prefix, n-5+i, 1), []string{"PFMERGE", "l", "k"})
+		}
+		checkArgs(t, all, commands)
 	}
 }
 
@@ -120,7 +130,7 @@ func TestHyperLogLogRandom(t *testing.T) {
 	element := rapid.OneOf(genBlob(), rapid.Map(rapid.IntRange(0, 5000), strconv.Itoa))
 	many := rapid.Custom(func(t *rapid.T) []string {
 		return elements(genKey().Draw(t, "key"), rapid.SampledFrom([]string{"p", "q"}).Draw(t, "prefix"),
-			rapid.IntRange(0, 3000).Draw(t, "from"), rapid.SampledFrom([]int{1, 20, 300, 1500}).Draw(t, "n"))
+			rapid.IntRange(0, 2000).Draw(t, "from"), rapid.SampledFrom([]int{1, 20, 150, 900}).Draw(t, "n"))
 	})
 	checkRandom(t, all, rapid.OneOf(
 		many, many,
