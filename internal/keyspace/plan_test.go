@@ -265,3 +265,17 @@ func count(list []string, s string) (n int) {
 	}
 	return n
 }
+
+func TestPlanDoesNotAllocate(t *testing.T) {
+	table, r := NewTable(), rand.New(rand.NewPCG(7, 8))
+	var p Plan
+	for _, f := range forms() {
+		if strings.Contains(f.words, "*->f") {
+			continue // SORT's patterns are made into others; it is rare
+		}
+		args, _ := f.expand(r)
+		command := toArgs(args)
+		table.Plan(command, &p)
+		require.Zero(t, testing.AllocsPerRun(10, func() { table.Plan(command, &p) }), "%q", args)
+	}
+}
