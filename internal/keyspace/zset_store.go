@@ -6,18 +6,11 @@ import (
 	"slices"
 )
 
-// memberSet is a set as the commands of sorted sets see it: all its members have the score 1.
-type memberSet interface {
-	value
-	length() int
-	has(member []byte) bool
-	each(visit func(member []byte) bool)
-}
-
-// zsetSource is one key that ZUNIONSTORE, ZINTERSTORE or ZDIFFSTORE reads: a sorted set, a set, or neither if there is none.
+// zsetSource is one key that ZUNIONSTORE, ZINTERSTORE or ZDIFFSTORE reads: a sorted set, a set, whose members all have the score 1, or neither if
+// there is none.
 type zsetSource struct {
 	zset   *zsetValue
-	set    memberSet
+	set    *setValue
 	weight float64
 }
 
@@ -26,7 +19,7 @@ func (s *zsetSource) length() int {
 	case s.zset != nil:
 		return s.zset.length()
 	case s.set != nil:
-		return s.set.length()
+		return s.set.len()
 	default:
 		return 0
 	}
@@ -67,19 +60,13 @@ const (
 
 // of is t_zset.c:zunionInterAggregate: infinity less infinity is 0, and the first one stays where the second is no number.
 func (a aggregate) of(score, with float64) float64 {
-	switch a {
-	case aggregateMin:
-		if with < score {
-			return with
-		}
-		return score
-	case aggregateMax:
-		if with > score {
-			return with
-		}
-		return score
-	default:
+	switch {
+	case a == aggregateSum:
 		return orZero(score + with)
+	case a == aggregateMin && with < score, a == aggregateMax && with > score:
+		return with
+	default:
+		return score
 	}
 }
 
@@ -159,7 +146,7 @@ func (c *call) zsetSources() (sources []zsetSource, options [][]byte, err error)
 		switch v := e.value.(type) {
 		case *zsetValue:
 			sources[i].zset = v
-		case memberSet:
+		case *setValue:
 			sources[i].set = v
 		default:
 			return nil, nil, errFailed
@@ -168,8 +155,9 @@ func (c *call) zsetSources() (sources []zsetSource, options [][]byte, err error)
 	return sources, options, nil
 }
 
-// bySize orders sources from the smallest on, which is the order that scores are added in (t_zset.c:zunionInterDiffGenericCommand); equal ones
-// stay as they are, as qsort of the GNU C library leaves them.
+// bySize orders sources from the smallest on, which is the order that scores are added in (t_zset.c:zunionInterDiffGenericCommand), and with
+// three sources or more the order decides about the last bit of a sum. Equal ones stay as they are, as qsort of the GNU C library leaves them; that of
+// musl, with which some images are built, may not.
 func bySize(sources []zsetSource) {
 	slices.SortStableFunc(sources, func(a, b zsetSource) int { return cmp.Compare(a.length(), b.length()) })
 }

@@ -133,10 +133,11 @@ func (t *zsetTable) show(item *zsetItem) []byte {
 // ordered returns the order, and makes it if there is none.
 func (t *zsetTable) ordered() *btree.BTreeG[*zsetItem] {
 	if t.order == nil {
-		t.order = btree.NewBTreeGOptions(func(a, b *zsetItem) bool { return compareZSetItems(a, b) < 0 }, btree.Options{NoLocks: true})
+		order := btree.NewBTreeGOptions(func(a, b *zsetItem) bool { return compareZSetItems(a, b) < 0 }, btree.Options{NoLocks: true})
 		for _, item := range t.sorted() {
-			t.order.Load(item)
+			order.Load(item)
 		}
+		t.order = order
 	}
 	return t.order
 }
