@@ -90,7 +90,7 @@ func (c *carrier) take(cmd *command) error {
 
 // renumber gives the databases that a command names the numbers that they have at the end.
 func (c *carrier) renumber(args [][]byte) [][]byte {
-	at := 0
+	var at int
 	switch {
 	case bytes.EqualFold(args[0], []byte("MOVE")) && len(args) == 3:
 		at = 2
