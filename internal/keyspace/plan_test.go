@@ -412,8 +412,8 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 	table, r := NewTable(), rand.New(rand.NewPCG(7, 8))
 	var p Plan
 	for _, f := range forms() {
-		if strings.Contains(f.words, "*->f") {
-			continue // SORT's patterns are made into others; it is rare
+		if strings.Contains(f.words, "*->f") || strings.HasPrefix(f.words, "GEO") {
+			continue // they are rare, and make something of their arguments: SORT patterns, GEO a query
 		}
 		args, _ := f.expand(r)
 		command := toArgs(args)
