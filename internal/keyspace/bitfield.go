@@ -91,7 +91,8 @@ func (op *bitFieldOp) parse(args [][]byte) (n int, result parsed) {
 		return 0, parsedWrong
 	}
 	if op.kind == bitFieldNone {
-		return n, op.overflow.parse(args[1])
+		op.overflow, result = parseOverflow(args[1])
+		return n, result
 	}
 	ok := op.parseType(args[1]) && op.parseOffset(args[2])
 	if n == 4 && ok {

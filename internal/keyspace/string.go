@@ -60,13 +60,15 @@ func (c *call) setString(key, text []byte) *entry {
 
 // extend makes v at least size bytes long, with zeros behind what it has.
 func (c *call) extend(v *stringValue, size int64) error {
-	data := v.bytes()
-	if err := c.growString(int64(len(data)), size); err != nil {
+	v.unpack()
+	have := int64(len(v.data))
+	if size <= have {
+		return nil
+	}
+	if err := c.growString(have, size); err != nil {
 		return err
 	}
-	if missing := int(size) - len(data); missing > 0 {
-		v.data = append(data, make([]byte, missing)...)
-	}
+	v.data = append(v.data, make([]byte, size-have)...)
 	return nil
 }
 

@@ -12,11 +12,12 @@ func runAppend(c *call) error {
 	case len(tail) == 0:
 		return nil
 	}
-	data := v.bytes()
-	if err := c.growString(int64(len(data)), int64(len(data))+int64(len(tail))); err != nil {
+	v.unpack()
+	have := int64(len(v.data))
+	if err := c.growString(have, have+int64(len(tail))); err != nil {
 		return err
 	}
-	v.data = append(data, tail...)
+	v.data = append(v.data, tail...)
 	c.space.account(e, len(key))
 	return nil
 }

@@ -100,7 +100,7 @@ func TestIncrement(t *testing.T) {
 // genString makes one of the string commands.
 func genString() *rapid.Generator[[]string] {
 	text := rapid.OneOf(genWord(), genBlob(), genInt())
-	offset := rapid.Map(rapid.IntRange(-1, 300), func(n int) string { return strconv.Itoa(n) })
+	offset := rapid.Map(rapid.IntRange(-1, 300), strconv.Itoa)
 	option := rapid.SampledFrom([]string{"NX", "xx", "GET", "KEEPTTL"})
 	return rapid.OneOf(
 		genCommand("SET", genKey(), text),

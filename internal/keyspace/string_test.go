@@ -12,7 +12,7 @@ import (
 )
 
 // spaceWith returns a Space on which the commands have run, none of them refused.
-func spaceWith(t testing.TB, opt Options, commands ...string) *Space {
+func spaceWith(t *testing.T, opt Options, commands ...string) *Space {
 	t.Helper()
 	s := New(NewTable(), opt)
 	for _, command := range commands {
@@ -186,9 +186,11 @@ func TestStringKeepsNoArgument(t *testing.T) {
 	}
 	copy(arg, "XXXXX")
 	for _, key := range []string{"k", "a"} {
-		require.True(t, s.db(0).keys[key].value.(*stringValue).is([]byte("hello")), key)
+		v, ok := s.db(0).keys[key].value.(*stringValue)
+		require.True(t, ok && v.is([]byte("hello")), key)
 	}
-	clone := s.db(0).keys["k"].value.clone().(*stringValue)
+	clone, ok := s.db(0).keys["k"].value.clone().(*stringValue)
+	require.True(t, ok)
 	require.NoError(t, s.Run(0, toArgs([]string{"SETRANGE", "k", "0", "J"})))
 	require.True(t, clone.is([]byte("hello")))
 }

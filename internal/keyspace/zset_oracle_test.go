@@ -206,7 +206,7 @@ func TestZSetsAtRandom(t *testing.T) {
 	lex := rapid.SampledFrom([]string{"-", "+", "[x", "(x", "[y", "(0", "[", "(z", "["})
 	two := rapid.SampledFrom([]string{"2"})
 	how := rapid.SampledFrom([]string{"SUM", "MIN", "MAX"})
-	word := func(w string) *rapid.Generator[string] { return rapid.Just(w) }
+	word := rapid.Just[string]
 	group := []*rapid.Generator[string]{score, genWord()}
 	checkRandom(t, all, rapid.OneOf(
 		genMany("ZADD", []*rapid.Generator[string]{genKey()}, group),
