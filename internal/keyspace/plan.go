@@ -88,9 +88,6 @@ func (p *Plan) add(key []byte, use Use) {
 // writes1 is the plan of a command that changes the key behind its name.
 func writes1(args [][]byte, p *Plan) { p.add(args[1], Writes) }
 
-// overwrites1 is the plan of a command that overwrites the key behind its name.
-func overwrites1(args [][]byte, p *Plan) { p.add(args[1], Overwrites) }
-
 // overwritesAll is the plan of a command that overwrites all keys behind its name.
 func overwritesAll(args [][]byte, p *Plan) {
 	for _, key := range args[1:] {
