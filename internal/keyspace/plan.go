@@ -47,7 +47,7 @@ type KeyUse struct {
 	DB int
 	// Use says what is done with it.
 	Use Use
-	// Pattern says that Key is a pattern with a * in it, as SORT has them, and means every key that it can become when the * is
+	// Pattern says that Key is a pattern with a * in it, as SORT has them, and means every key that it can become when the first * is
 	// replaced by any bytes.
 	Pattern bool
 }
