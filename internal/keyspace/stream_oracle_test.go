@@ -104,7 +104,7 @@ func entries(first, n int, fields string) (commands []string) {
 
 // with joins lists of commands.
 func with(commands []string, more ...string) []string {
-	return append(commands[:len(commands):len(commands)], more...)
+	return append(slices.Clip(commands), more...)
 }
 
 func TestXAdd(t *testing.T) {

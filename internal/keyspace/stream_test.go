@@ -34,7 +34,7 @@ func TestParseStreamID(t *testing.T) {
 		"0":        {},
 		"5":        {Ms: 5},
 		"5-3":      {Ms: 5, Seq: 3},
-		" 5-+3":    {Ms: 5, Seq: 3},
+		"\t5-+3":   {Ms: 5, Seq: 3},
 		"007-0000": {Ms: 7},
 		"5--03":    {Ms: 5, Seq: math.MaxUint64 - 2},
 		"18446744073709551615-18446744073709551615": {Ms: math.MaxUint64, Seq: math.MaxUint64},
