@@ -87,7 +87,7 @@ func (l *Log) retain(man *manifest, guard *Guard) error {
 		return l.link(from, y.path(name))
 	}
 	begin := kept.incrs[0].startOffset
-	if err := rename(kept.base, fmt.Sprintf("%020d.base.rdb", begin)); err != nil {
+	if err := rename(kept.base, fmt.Sprintf("%020d.base%s", begin, filepath.Ext(kept.base.name))); err != nil {
 		return err
 	}
 	for i := range kept.incrs {

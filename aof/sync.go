@@ -78,6 +78,7 @@ func (l *Log) onTick() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.awaitSync() // a rewrite's
 	if l.usable() != nil || l.inc == nil || l.keep.file != 0 {
 		return nil
 	}
@@ -138,6 +139,7 @@ func (l *Log) markNow() error {
 // syncOnce syncs the open increment with mu released, so that Append goes on beside it.
 func (l *Log) syncOnce() error {
 	l.mu.Lock()
+	l.awaitSync()
 	inc := l.inc
 	if l.usable() != nil || inc == nil || l.keep.file != 0 || inc.size == inc.synced {
 		l.mu.Unlock()
