@@ -84,33 +84,36 @@ func runCommands(t require.TestingT, sp *keyspace.Space, commands []byte) {
 	}
 }
 
-// requireChain wants the chain on disk to be the history up to off: a base that holds it up to where the first increment begins, and from there on its
-// bytes. keys is how many the history began with; a negative off: up to where the chain ends, which it returns.
-func requireChain(t require.TestingT, fsys fsx.FS, y layout, h *history, keys int, off stream.Offset, format string, args ...any) {
+// requireChain wants the chain on disk to be the history up to off: a base that holds it up to where the first increment begins, and from there on
+// its bytes.
+func requireChain(t require.TestingT, fsys fsx.FS, y layout, h *history, off stream.Offset, format string, args ...any) {
 	if th, ok := t.(interface{ Helper() }); ok {
 		th.Helper()
 	}
 	where := fmt.Sprintf(format, args...)
+	begin := requireBase(t, fsys, y, h, where)
+	requireBytes(t, h.kept(off)[len(h.kept(begin)):], streamBytes(t, fsys, y), "%s: from %d to %d", where, begin, off)
+}
+
+// requireBase wants the base to hold the history up to where the first increment begins, which it returns.
+func requireBase(t require.TestingT, fsys fsx.FS, y layout, h *history, where string) stream.Offset {
 	man, _, err := readManifest(fsys, y)
 	require.NoError(t, err, where)
 	first, err := openLive(fsys, y.path(man.incrs[0].name))
 	require.NoError(t, err, where)
 	head, _, err := first.begins()
 	require.NoError(t, errors.Join(err, first.Close()), where)
-	begin := head.pos.Offset
-	want := h.kept(off)[len(h.kept(begin)):]
-	requireBytes(t, want, streamBytes(t, fsys, y), "%s: from %d to %d", where, begin, off)
 	base := readAll(t, fsys, y.path(man.base.name))
-	if begin == h.start && man.base.seq == 1 {
-		return
+	if begin := head.pos.Offset; begin != h.start || !bytes.Equal(base, testRDB(h.keys)) {
+		require.Equal(t, h.state(t, begin), stateOf(t, base, nil), "%s: the base at %d", where, begin)
 	}
-	require.Equal(t, stateOf(t, testRDB(keys), h.kept(begin)), stateOf(t, base, nil), "%s: the base at %d", where, begin)
+	return head.pos.Offset
 }
 
 // rewriteRig is a rig with a log that was fed n commands of all sorts.
 func rewriteRig(t *testing.T, n int, change func(*Options)) *rig {
 	t.Helper()
-	h := &history{id: replID(t, "a1"), start: 1000}
+	h := &history{id: replID(t, "a1"), start: 1000, keys: 10}
 	h.grow(rand.New(rand.NewPCG(7, uint64(n))), n)
 	r := newRig(t, h, change)
 	r.start()
@@ -128,7 +131,7 @@ func (r *rig) end() stream.Offset {
 func (r *rig) requireChain(where string) {
 	r.t.Helper()
 	require.NoError(r.t, r.l.Close())
-	requireChain(r.t, r.fs, r.l.at, r.h, 10, r.end(), "%s", where)
+	requireChain(r.t, r.fs, r.l.at, r.h, r.end(), "%s", where)
 	_, err := Verify(r.t.Context(), r.opt)
 	require.NoError(r.t, err)
 	requireNoTemp(r.t, r.fs)
@@ -171,7 +174,7 @@ func TestRewrite(t *testing.T) {
 				require.NoError(t, r.l.Close())
 				r.reopen(nil)
 				r.goOn()
-				requireChain(t, r.fs, r.l.at, r.h, 10, r.end(), "gone on")
+				requireChain(t, r.fs, r.l.at, r.h, r.end(), "gone on")
 				rep, err = r.l.Rewrite(t.Context(), "again")
 				require.NoError(t, err)
 				require.False(t, rep.Nothing)

@@ -189,6 +189,7 @@ func (l *Log) syncLocked() error {
 // advance notes that the first size bytes of inc, and with them the stream up to at, are durable.
 func (l *Log) advance(inc *increment, size int64, at cursor) {
 	inc.synced = max(inc.synced, size)
+	inc.cut = false
 	l.proof = max(l.proof, at.linear)
 	durable := at.offset
 	if l.cut.data <= inc.synced {
