@@ -400,7 +400,7 @@ func TestUnpinIsDurableBeforeTheChainGoes(t *testing.T) {
 			require.NoError(t, r.l.Unpin(r.promise.pinned[0]))
 			left.promise.pinned = nil
 			require.NotNil(t, left.recover())
-			next := &history{id: replID(t, "c3")}
+			next := &history{id: replID(t, "c3"), keys: 20}
 			left.promise.live = append(left.promise.live, next)
 			left.fs.OnOp(func(n int, op fsxtest.Op) {
 				c := crashed{
