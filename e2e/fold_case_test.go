@@ -211,7 +211,7 @@ func (c *foldCase) fold(n int) {
 	}
 	opt := fold.Options{NoPreamble: c.oneIn(5)}
 	if c.oneIn(3) {
-		opt.MaxMemory = 1 << (10 + c.rng.IntN(12))
+		opt.MaxMemory = 1 << (11 + c.rng.IntN(12))
 	}
 	was := c.base
 	var res fold.Result
@@ -229,7 +229,11 @@ func (c *foldCase) fold(n int) {
 	if !c.carries {
 		require.True(c, opt.MaxMemory > 0 || res.Carried == 0, "%+v", res)
 	}
-	c.compare(fmt.Sprintf("round %d", n), c.base)
+	var options []testenv.FingerprintOption
+	if res.CarriedBytes > 0 && !c.hashes { // for want of memory
+		options = append(options, testenv.IgnoreHashes())
+	}
+	c.compare(fmt.Sprintf("round %d", n), c.base, options...)
 	c.atOnce(n)
 	if c.oneIn(4) {
 		c.raw()
