@@ -4,55 +4,136 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// spaceRetry is how long a write waits before it tries a full disk again (Redis' serverCron does the same).
-const spaceRetry = time.Second
+// groupPieces bounds how much Append postpones, whatever Run.More says: as many pieces, of a read whose bytes the replica holds anyway.
+const groupPieces = 1024
 
 // errRun says that the replica broke the contract of stream.Run.
 var errRun = errors.New("run does not fit what came before")
 
-// Append writes the run and returns once its bytes are in the file. When the disk is full it cuts what was half written and
-// tries again every second until ctx ends. A *DiskError is final. It satisfies replica.Sink.
+// Append returns once the run's bytes are in the file. A run with More is only noted, with its Data where they are: it is written
+// together with those that follow, and until then nothing that the log says or does counts it. When the disk is full Append cuts what was
+// half written and tries again every second until ctx ends. After an error none of what was noted is written later. A *DiskError is final.
+// It satisfies replica.Sink.
 func (l *Log) Append(ctx context.Context, run *stream.Run) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.usable(); err != nil {
-		return err
+	err := l.usable()
+	if err == nil {
+		err = l.postpone(run)
 	}
-	if l.inc == nil || l.keep.file != 0 || run.Boundary > run.Len() || (run.Dropped > 0 && !l.whole) {
+	if err == nil && run.More && len(l.group.pieces) < groupPieces {
+		return nil
+	}
+	if err == nil {
+		err = l.writeGroup(ctx)
+	}
+	l.group.forget()
+	return err
+}
+
+// group is what was handed over and is not in the file yet.
+type group struct {
+	pieces  []piece
+	written int // so many of pieces are
+}
+
+// piece is a stretch of the stream with no boundary outside MULTI in it, save after what was dropped and at its end.
+type piece struct {
+	dropped   int64
+	data      []byte // the replica's
+	db        int    // selected at the end, if that is a boundary
+	whole     bool   // ends at the end of a command
+	multi     bool   // ends inside MULTI
+	unixMilli int64
+}
+
+// forget empties the group, and lets go of the replica's memory.
+func (g *group) forget() {
+	clear(g.pieces)
+	g.pieces, g.written = g.pieces[:0], 0
+}
+
+// left are the pieces that are not in the file.
+func (g *group) left() []piece { return g.pieces[g.written:] }
+
+// postpone adds the run to the group, cut at its last boundary: something of ours may be due there.
+func (l *Log) postpone(run *stream.Run) error {
+	whole := l.whole
+	if n := len(l.group.pieces); n > 0 {
+		whole = l.group.pieces[n-1].whole
+	}
+	if l.inc == nil || l.keep.file != 0 || run.Boundary > run.Len() || (run.Dropped > 0 && !whole) {
 		return fmt.Errorf("append at offset %d: %w", l.head.offset, errRun)
 	}
-	l.clock = max(l.clock, run.UnixMilli)
-	l.drop(run.Dropped)
-	c := chunk{data: run.Data, cut: run.Boundary - run.Dropped, db: run.DB, whole: run.Whole, multi: run.Multi}
-	if c.cut > 0 && !l.atBoundary() && l.interludeDue() {
-		first := chunk{data: c.data[:c.cut], cut: c.cut, db: c.db, whole: true}
-		if err := l.appendChunk(ctx, first); err != nil {
+	p := piece{
+		dropped: run.Dropped, data: run.Data, db: run.DB, whole: run.Whole, multi: run.Multi, unixMilli: run.UnixMilli,
+	}
+	if cut := run.Boundary - run.Dropped; cut > 0 && run.Boundary < run.Len() {
+		first := p
+		first.data, first.whole, first.multi = run.Data[:cut], true, false
+		l.group.pieces = append(l.group.pieces, first)
+		p.dropped, p.data = 0, run.Data[cut:]
+	}
+	l.group.pieces = append(l.group.pieces, p)
+	return nil
+}
+
+// writeGroup writes the group: at once, or in as many steps as increments begin in it.
+func (l *Log) writeGroup(ctx context.Context) error {
+	for len(l.group.left()) > 0 {
+		if l.rotateBefore(&l.group.left()[0]) {
+			if err := l.rotateAfterSync(); err != nil {
+				return err
+			}
+		}
+		if err := l.untilSpace(ctx, l.writePieces); err != nil {
 			return err
 		}
-		c.data, c.cut = c.data[c.cut:], 0
 	}
-	if len(c.data) > 0 {
-		if err := l.appendChunk(ctx, c); err != nil {
-			return err
-		}
+	return nil
+}
+
+// writePieces writes what is left of the group, or what comes before the next increment. If that fails nothing has changed, and the next
+// try begins anew: Run may have written a mark meanwhile, or begun an increment.
+func (l *Log) writePieces() error {
+	was := l.tip
+	l.out.begin(l.inc)
+	n := l.compose()
+	size := l.inc.size
+	if err := l.finish(was); err != nil {
+		return err
 	}
+	if l.inc.size > size {
+		l.setFull(nil)
+	}
+	l.group.written += n
 	l.settle()
 	return nil
 }
 
-// chunk is a stretch of kept bytes with what is true at its end; cut is the last boundary outside MULTI in it, 0 for none.
-type chunk struct {
-	data  []byte
-	cut   int64
-	db    int
-	whole bool
-	multi bool
+// compose hands the bytes of the pieces to out, with what must stand between them, moves the tip over them, and returns how many pieces
+// that are: one at least.
+func (l *Log) compose() int {
+	left := l.group.left()
+	for i := range left {
+		p := &left[i]
+		if i > 0 && l.rotateBefore(p) {
+			return i
+		}
+		l.clock = max(l.clock, p.unixMilli)
+		l.drop(p.dropped)
+		if len(p.data) == 0 {
+			continue
+		}
+		l.preface()
+		l.out.add(p.data)
+		l.move(p)
+	}
+	return len(left)
 }
 
 // drop counts stream bytes that are not kept. They are whole commands, so that a boundary stays one.
@@ -60,55 +141,24 @@ func (l *Log) drop(n int64) {
 	if n == 0 {
 		return
 	}
-	boundary := l.atBoundary()
 	l.head.offset += stream.Offset(n)
-	if boundary {
+	if l.atBoundary() {
 		l.cut = l.head
 	}
 }
 
-// atBoundary reports whether what was written ends outside MULTI, at the end of a command.
+// move counts the bytes that are kept of p.
+func (l *Log) move(p *piece) {
+	l.head = l.head.plus(int64(len(p.data)))
+	l.whole, l.multi = p.whole, p.multi
+	if l.atBoundary() {
+		l.head.db = p.db
+		l.cut = l.head
+	}
+}
+
+// atBoundary reports whether the head is outside MULTI, at the end of a command.
 func (l *Log) atBoundary() bool { return l.whole && !l.multi }
-
-// interludeDue reports whether something of ours waits for a boundary.
-func (l *Log) interludeDue() bool {
-	return l.wantMark || l.markFar() || l.tooBig() || (l.opt.Timestamps && l.clock/1000 > l.second)
-}
-
-// markEvery is how far the position may move without a mark. After a kill -9 the log goes on from the last one, and an upstream's backlog may
-// hold a mebibyte and no more.
-const markEvery = 256 << 10
-
-// markFar reports whether the last mark is far above.
-func (l *Log) markFar() bool { return l.head.offset-l.marked.offset >= markEvery }
-
-// tooBig reports whether the increment should close.
-func (l *Log) tooBig() bool {
-	return l.inc.size >= l.opt.IncrementBytes && l.cut.data > l.inc.headLen && !l.opt.Now().Before(l.rotateNot)
-}
-
-func (l *Log) appendChunk(ctx context.Context, c chunk) error {
-	if l.atBoundary() && l.tooBig() {
-		if err := l.rotateAfterSync(); err != nil {
-			return err
-		}
-	}
-	pre, err := l.put(ctx, c.data)
-	if err != nil {
-		return err
-	}
-	l.account(pre, int64(len(c.data)))
-	start := l.head
-	l.head = start.plus(int64(len(c.data)))
-	l.whole, l.multi = c.whole, c.multi
-	if c.cut > 0 {
-		l.head.db = c.db
-		l.cut = start.plus(c.cut)
-		l.cut.db = c.db
-	}
-	l.hot.size.Store(l.inc.size)
-	return nil
-}
 
 // plus returns the cursor n kept bytes further on.
 func (c cursor) plus(n int64) cursor {
@@ -119,147 +169,24 @@ func (c cursor) plus(n int64) cursor {
 	return c
 }
 
-// preface is what must stand before the next kept byte: a mark where bytes were dropped or one is due, a time stamp.
-type preface struct {
-	bytes   []byte
-	mark    mark
-	markEnd int   // where the mark ends in bytes; 0: there is none
-	second  int64 // of the time stamp; 0: there is none
-}
-
-// makePreface is empty in the middle of a command. Nothing is accounted for before it is written.
-func (l *Log) makePreface() preface {
-	pre := preface{bytes: l.scratch[:0]}
-	if !l.whole {
-		return pre
-	}
-	if l.head.linear != l.head.offset || ((l.wantMark || l.markFar()) && !l.multi) {
-		pre.mark = l.markHere()
-		pre.bytes = pre.mark.appendCommand(pre.bytes)
-		pre.markEnd = len(pre.bytes)
-	}
-	if sec := l.clock / 1000; l.opt.Timestamps && !l.multi && sec > l.second {
-		pre.second = sec
-		pre.bytes = append(pre.bytes, "#TS:"...)
-		pre.bytes = strconv.AppendInt(pre.bytes, sec, 10)
-		pre.bytes = append(pre.bytes, "\r\n"...)
-	}
-	l.scratch = pre.bytes[:0]
-	return pre
-}
-
-// markHere returns the mark for what was written.
-func (l *Log) markHere() mark {
-	return mark{
-		pos:       stream.Position{ReplID: l.replid, Offset: l.head.offset},
-		unixMilli: l.clock,
-		durable:   l.proof,
-	}
-}
-
-// account moves the head past a preface that was written before the last n bytes of the file.
-func (l *Log) account(pre preface, n int64) {
-	if len(pre.bytes) == 0 {
-		return
-	}
-	boundary := l.atBoundary()
-	begin := l.inc.size - n - int64(len(pre.bytes))
-	l.head.file = l.inc.size - n
-	if pre.markEnd > 0 {
-		l.head.linear = l.head.offset
-		l.marked = markState{
-			file: begin + int64(pre.markEnd), data: l.head.data,
-			offset: pre.mark.pos.Offset, durable: pre.mark.durable, unixMilli: pre.mark.unixMilli,
-		}
-		l.markedAt = l.opt.Now()
-		l.wantMark = l.wantMark && l.multi
-	}
-	if pre.second > 0 {
-		l.second = pre.second
-	}
-	if boundary {
-		l.cut = l.head
-	}
-}
-
-// writeMark ends the file with a mark; the head must be at a boundary. It does not wait for space: it returns what isNoSpace knows, and
-// any other failure latches.
-func (l *Log) writeMark() error {
-	m := l.markHere()
-	l.scratch = m.appendCommand(l.scratch[:0])
-	if err := l.inc.write(l.scratch, nil); err != nil {
+// finish writes what out has. If that fails nothing of it is in the file, and the tip is what it was; what isNoSpace knows can
+// be tried again, any other failure latches.
+func (l *Log) finish(was tip) error {
+	if err := l.out.end(); err != nil {
+		l.tip = was
 		if isNoSpace(err) {
 			return err
 		}
 		return l.latch("write", l.inc.path, err)
 	}
-	l.account(preface{bytes: l.scratch, mark: m, markEnd: len(l.scratch)}, 0)
+	if l.marked != was.marked {
+		l.markedAt = l.opt.Now()
+	}
 	l.hot.size.Store(l.inc.size)
 	return nil
 }
 
-// put writes data behind a preface, which it returns, and waits while the disk is full. The preface is made anew for each try.
-func (l *Log) put(ctx context.Context, data []byte) (pre preface, err error) {
-	err = l.untilSpace(ctx, func() error {
-		pre = l.makePreface()
-		err := l.inc.write(pre.bytes, data)
-		if err != nil && !isNoSpace(err) {
-			return l.latch("write", l.inc.path, err)
-		}
-		return err
-	})
-	return pre, err
-}
-
-// untilSpace calls write until it fails for another reason than want of space, or not at all. mu is released between the tries: Run
-// may write a mark then, or begin an increment.
-func (l *Log) untilSpace(ctx context.Context, write func() error) error {
-	for {
-		err := write()
-		if err == nil {
-			l.setFull(nil)
-			return nil
-		}
-		if !isNoSpace(err) {
-			return err
-		}
-		l.setFull(err)
-		if err := l.waitUnlocked(ctx, spaceRetry); err != nil {
-			return fmt.Errorf("write to %s while the disk is full: %w", l.inc.name, err)
-		}
-		if err := l.usable(); err != nil {
-			return err
-		}
-	}
-}
-
-// waitUnlocked waits for d or for ctx, with mu released.
-func (l *Log) waitUnlocked(ctx context.Context, d time.Duration) error {
-	l.mu.Unlock()
-	defer l.mu.Lock()
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-l.dead:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// setFull notes that the disk is full (err) or no longer (nil), once per change.
-func (l *Log) setFull(err error) {
-	if (err != nil) == l.full {
-		return
-	}
-	l.full = err != nil
-	l.publish()
-	call(l.opt.Observer.DiskFull, err)
-}
-
-// settle publishes what an append changed and wakes the syncer under FsyncAlways.
+// settle publishes what an append changed, and wakes Run where that asks for a sync.
 func (l *Log) settle() {
 	l.hot.time.Store(l.clock)
 	l.received.Store(int64(l.cut.offset))
@@ -267,7 +194,7 @@ func (l *Log) settle() {
 		l.acks.move(l.cut.offset)
 		return
 	}
-	if l.opt.Fsync == FsyncAlways {
+	if l.opt.Fsync == FsyncAlways || l.syncAheadDue() {
 		select {
 		case l.kick <- struct{}{}:
 		default:

@@ -219,6 +219,9 @@ func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 	r.resync(second, 1)
 	require.Len(t, r.promise.pinned, 1)
 	r.stream(10)
+	released := r.promise.pinned[0]
+	r.promise.pinned = nil
+	require.NoError(t, r.l.Unpin(released))
 	r.resync(third, 20)
 	r.stream(3)
 	require.NoError(t, r.l.Close())
@@ -310,8 +313,12 @@ func (c *crashed) crashAgain(n int) {
 	})
 }
 
-// checkPinned wants every chain that the guard pinned to be whole.
+// checkPinned wants every chain that the guard pinned to be there, and every one that is pinned to be whole.
 func (c *crashed) checkPinned(where string) {
+	for _, g := range c.l.Status().Guarded() {
+		_, err := Verify(c.t.Context(), Options{Dir: rigDir + "/retained/" + g.Timeline, FS: c.fs})
+		require.NoError(c.t, err, where)
+	}
 	for _, timeline := range c.promise.pinned {
 		rep, err := Verify(c.t.Context(), Options{Dir: rigDir + "/retained/" + timeline, FS: c.fs})
 		require.NoError(c.t, err, where)
@@ -324,6 +331,43 @@ func (c *crashed) checkPinned(where string) {
 	}
 	for _, kept := range c.l.Status().Retained {
 		require.NotEqual(c.t, c.l.Status().Timeline, kept.Timeline, "%s: the timeline that lives is retained", where)
+	}
+}
+
+// TestUnpinIsDurableBeforeTheChainGoes kills the process between the removal of a pin and its sync; the next one removes the chain, and a
+// power loss undoes some of that.
+func TestUnpinIsDurableBeforeTheChainGoes(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			r := newCrashRig(t, FsyncEverySec, seed)
+			r.open()
+			r.resync(&history{id: replID(t, "a1")}, 20)
+			r.stream(40)
+			r.resync(&history{id: replID(t, "b2")}, 1)
+			require.Len(t, r.promise.pinned, 1)
+			var left *crashed
+			r.fs.OnOp(func(_ int, op fsxtest.Op) {
+				if left == nil && op.Kind == fsxtest.Remove {
+					left = &crashed{
+						t: t, fs: r.fs.CrashClone(fsxtest.KillProcess{}), opt: r.opt, promise: r.promise.clone(), rng: r.rng, after: op.String(),
+					}
+				}
+			})
+			require.NoError(t, r.l.Unpin(r.promise.pinned[0]))
+			left.promise.pinned = nil
+			require.NotNil(t, left.recover())
+			next := &history{id: replID(t, "c3")}
+			left.promise.live = append(left.promise.live, next)
+			left.fs.OnOp(func(n int, op fsxtest.Op) {
+				c := crashed{
+					t: t, fs: left.fs.CrashClone(fsxtest.PowerLoss{Seed: seed<<32 + uint64(n)}), opt: r.opt, promise: left.promise.clone(),
+					rng: r.rng, after: op.String(),
+				}
+				c.recover()
+			})
+			_, err := left.l.FullResync(t.Context(), snapshotOf(next, -1), rdbOf(20))
+			require.NoError(t, err)
+		})
 	}
 }
 

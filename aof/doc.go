@@ -59,6 +59,14 @@
 // What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
 // without an upstream, it stays, up to the last whole command outside MULTI.
 //
+// # Groups
+//
+// The runs of one read are written together. Append only notes a run with Run.More; the first without writes what was noted, the marks
+// between, and itself, in one write where that is not large. The tip, which says where the log stands, moves over all of it or over nothing, and
+// nobody sees it in between: it moves, and goes back if the write fails, while the lock is held. So whatever comes
+// between two runs of a group finds the log as it was before the group, and whatever comes instead of its rest leaves it so. While
+// a group waits for space the lock is released; it is then made anew for what the tip has become.
+//
 // # Concurrency
 //
 // Resume, Continue, FullResync, Append and Rollback are called by one goroutine at a time; Run syncs beside them. Received, Durable,

@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,10 @@ func TestAppendWaitsForSpace(t *testing.T) {
 		}{
 			"data":                    {value: 10},
 			"mark and data in one":    {value: 10, dropped: true},
-			"mark, then much data":    {value: smallWrite, dropped: true},
-			"more than a small write": {value: 3 * smallWrite},
+			"mark, then much data":    {value: straightBytes, dropped: true},
+			"more than a small write": {value: 3 * straightBytes},
 		} {
-			for _, fits := range []int{0, 1, 30, 100, smallWrite} {
+			for _, fits := range []int{0, 1, 30, 100, straightBytes} {
 				t.Run(fmt.Sprintf("%v/%s/%d", errno, name, fits), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						r := newRig(t, newHistory(t, "a1", 50, 3), nil)
@@ -438,6 +439,55 @@ func TestAnnouncedSizeDoesNotFit(t *testing.T) {
 				}
 				r.fs.SetCapacity(256 << 20)
 				require.Equal(t, r.h.end(), r.goOn().Offset)
+			})
+		})
+	}
+}
+
+// An upstream that shrinks is asked again in the end: what a snapshot was expected to take is forgotten after an hour, in which nothing is
+// asked for, and learned anew if the next one does not fit either.
+func TestExpectedSizeIsForgotten(t *testing.T) {
+	for _, announced := range []bool{true, false} {
+		t.Run(fmt.Sprintf("announced %v", announced), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 50, 30), nil)
+				r.start()
+				r.feed()
+				r.fs.SetCapacity(64 << 20)
+				next := newHistory(t, "b2", 5000, 4)
+				tooBig := func() {
+					var err error
+					if announced {
+						_, err = r.l.FullResync(t.Context(), snapshotOf(next, 64<<20), unread{t})
+					} else {
+						f := failOps(r.fs, -1, syscall.ENOSPC, on(fsxtest.Write, fsxTemp("snapshot.rdb")))
+						r.fs.SetCapacity(spaceMargin)
+						err = r.tryResync(next, bytes.NewReader(testRDB(1000)))
+						f.heal()
+					}
+					require.Error(t, err)
+					require.False(t, fatal(err))
+				}
+				held := func() bool {
+					_, _, err := r.l.Resume()
+					var space *SpaceError
+					require.True(t, err == nil || errors.As(err, &space), err)
+					return err != nil
+				}
+				for range 3 {
+					tooBig()
+					for begin := time.Now(); time.Since(begin) < expectFor; pass(time.Minute) {
+						require.True(t, held())
+					}
+					require.False(t, held(), "one snapshot more")
+					require.False(t, held())
+				}
+				r.fs.SetCapacity(64 << 20)
+				require.NoError(t, r.tryResync(next, bytes.NewReader(testRDB(1))))
+				r.h = next
+				r.feed()
+				require.NoError(t, r.l.Close())
+				r.requireHolds(r.fs, next.end())
 			})
 		})
 	}

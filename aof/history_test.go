@@ -176,14 +176,20 @@ type feeder struct {
 // feed hands the stream after from, which is a boundary, up to to, which may be anywhere, to the log.
 func (f feeder) feed(ctx context.Context, l *Log, from, to stream.Offset) error {
 	run := stream.Run{Whole: true}
+	var ready stream.Run // waits until it is known whether another follows
 	flush := func() error {
 		if run.Len() == 0 {
 			return nil
 		}
 		run.UnixMilli = f.unixMilli()
-		err := l.Append(ctx, &run)
+		before := ready
+		ready = run
 		run = stream.Run{Whole: true, Multi: run.Multi}
-		return err
+		if before.Len() == 0 {
+			return nil
+		}
+		before.More = f.rng != nil && !f.chance(3)
+		return l.Append(ctx, &before)
 	}
 	at := f.h.start
 	for _, c := range f.h.cmds {
@@ -205,7 +211,10 @@ func (f feeder) feed(ctx context.Context, l *Log, from, to stream.Offset) error 
 			return err
 		}
 	}
-	return flush()
+	if err := flush(); err != nil || ready.Len() == 0 {
+		return err
+	}
+	return l.Append(ctx, &ready)
 }
 
 func (f feeder) dropOne(run *stream.Run, c historyCommand, size int64, flush func() error) error {

@@ -12,9 +12,6 @@ import (
 const (
 	fileMode = 0o640
 	dirMode  = 0o750
-
-	// smallWrite is up to which size a preface and the data behind it are copied together to save a system call.
-	smallWrite = 64 << 10
 )
 
 // increment is the open, last increment of the chain. Its fields are guarded by Log.mu; only f.SyncData runs outside.
@@ -30,8 +27,6 @@ type increment struct {
 
 	cuts    int  // truncations so far: a sync that began before one proves nothing about the bytes after it
 	syncing bool // a sync runs outside the lock
-
-	joined []byte // reused to join small pieces
 }
 
 // createIncrement makes a new increment that holds head, synced but not yet named by the manifest, nor its name synced.
@@ -51,7 +46,8 @@ func createIncrement(fs fsx.FS, y layout, seq int64, head []byte, now time.Time)
 }
 
 func (inc *increment) begin(fs fsx.FS, temp string, head []byte) error {
-	op, err := "write", inc.write(head, nil)
+	op := "write"
+	_, err := inc.f.WriteAt(head, 0)
 	if err == nil {
 		op, err = "sync", inc.f.Sync()
 	}
@@ -61,32 +57,8 @@ func (inc *increment) begin(fs fsx.FS, temp string, head []byte) error {
 	case err != nil:
 		return &DiskError{Op: op + " head of increment", Path: inc.path, Err: err}
 	}
-	inc.synced = inc.size
+	inc.size, inc.synced = inc.headLen, inc.headLen
 	return fs.Rename(temp, inc.path)
-}
-
-// write puts preface and data at the end, or nothing: what a failed write left behind is cut again.
-func (inc *increment) write(preface, data []byte) error {
-	at := inc.size
-	if len(preface) > 0 && len(preface)+len(data) <= smallWrite {
-		inc.joined = append(append(inc.joined[:0], preface...), data...)
-		preface, data = nil, inc.joined
-	}
-	for _, p := range [2][]byte{preface, data} {
-		if len(p) == 0 {
-			continue
-		}
-		n, err := inc.f.WriteAt(p, at)
-		at += int64(n)
-		if err != nil {
-			if terr := inc.f.Truncate(inc.size); terr != nil {
-				return &DiskError{Op: "truncate after a failed write", Path: inc.path, Err: terr}
-			}
-			return err
-		}
-	}
-	inc.size = at
-	return nil
 }
 
 // truncate cuts the file to size.

@@ -26,26 +26,22 @@ type Log struct {
 	timeline  string
 	replid    stream.ReplID
 	inc       *increment    // nil before the first full resync
-	head      cursor        // the end of what was written
-	cut       cursor        // the last boundary outside MULTI
-	whole     bool          // head is at the end of a command
-	multi     bool          // head is inside MULTI..EXEC
+	tip                     // of inc
 	keep      cursor        // while a recovered tail waits for the upstream's answer: its last boundary outside MULTI
 	proof     stream.Offset // what marks state as durable: a reader of what is durable of the file arrives there or further
-	marked    markState
-	markedAt  time.Time // when the last mark was written; time in marks does not follow a clock that is set back
-	wantMark  bool      // a mark is due at the next boundary
-	second    int64     // of the last #TS annotation
-	clock     int64     // Unix milliseconds, the latest receive time on this timeline
-	need      int64     // bytes that the next snapshot is expected to take; 0: not known
-	rotateNot time.Time // a rotation that found no space is not tried before
-	scratch   []byte    // reused for prefaces and marks
-	full      bool      // waiting for space
+	group     group         // handed over by Append, not yet written
+	out       tailWriter    // in use only while mu is held
+	markedAt  time.Time     // when the last mark was written; time in marks does not follow a clock that is set back
+	need      int64         // bytes that the next snapshot is expected to take; 0: not known
+	needSince time.Time     // when need was learned
+	rotateNot time.Time     // a rotation that found no space is not tried before
+	scratch   []byte        // reused for marks and time stamps
+	full      bool          // waiting for space
 	failed    error
 	closed    bool
 
 	idle *sync.Cond    // on mu: the sync that Run had under way has ended
-	kick chan struct{} // wakes Run under FsyncAlways
+	kick chan struct{} // wakes Run to sync
 	dead chan struct{} // closed with failed
 
 	keys     atomic.Pointer[keyCount] // as last told, see KeysSeen; nil: not told
@@ -59,6 +55,18 @@ type Log struct {
 	baseBytes   int64
 	closedBytes int64      // of the increments before the open one
 	chains      []Retained // what is in retained/
+}
+
+// tip is where the log stands: what a write moves, and what goes back to where it was when the write fails.
+type tip struct {
+	head     cursor // the end of what was written
+	cut      cursor // the last boundary outside MULTI
+	whole    bool   // head is at the end of a command
+	multi    bool   // head is inside MULTI..EXEC
+	marked   markState
+	wantMark bool  // a mark is due at the next boundary
+	second   int64 // of the last #TS annotation
+	clock    int64 // Unix milliseconds, the latest receive time on this timeline
 }
 
 // cursor is a place in the open increment.
@@ -128,17 +136,16 @@ func (l *Log) checkSize() error {
 }
 
 // Resume returns the position to ask the upstream for, and the database selected there; the zero position asks for a full
-// resync. A *SpaceError says that the disk has no room for one. It satisfies replica.Sink.
+// resync. A *SpaceError says that the disk has no room for one: the last did not fit, that was less than an hour ago, and there is still no
+// more space than it took. It satisfies replica.Sink.
 func (l *Log) Resume() (stream.Position, int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.usable(); err != nil {
 		return stream.Position{}, 0, err
 	}
-	if l.need > 0 {
-		if err := l.spaceFor(l.need); err != nil {
-			return stream.Position{}, 0, err
-		}
+	if err := l.spaceForNext(); err != nil {
+		return stream.Position{}, 0, err
 	}
 	if l.inc == nil {
 		return stream.Position{}, 0, nil
@@ -153,6 +160,7 @@ func (l *Log) Resume() (stream.Position, int, error) {
 func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.group.forget()
 	l.awaitSync()
 	if err := l.usable(); err != nil {
 		return err
@@ -193,14 +201,18 @@ func (l *Log) rename(id stream.ReplID) error {
 	err := l.writeMark()
 	if err != nil {
 		l.replid = old
+		return err
 	}
-	return err
+	l.setFull(nil)
+	return nil
 }
 
-// Rollback cuts what follows the last boundary outside MULTI. It satisfies replica.Sink.
+// Rollback cuts what follows the last boundary outside MULTI, and forgets what was handed over and is not in the file. It satisfies
+// replica.Sink.
 func (l *Log) Rollback() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.group.forget()
 	if l.inc == nil {
 		return l.failed
 	}

@@ -27,7 +27,7 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 	l := &Log{
 		opt: opt, fs: opt.FS, at: opt.layout(),
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
-		whole: true,
+		tip: tip{whole: true},
 	}
 	l.idle = sync.NewCond(&l.mu)
 	if err := l.makeDir(); err != nil {

@@ -17,7 +17,7 @@ type Policy string
 const (
 	FsyncAlways   Policy = "always"   // after every group of writes; groups form while the one before is synced
 	FsyncEverySec Policy = "everysec" // once a second
-	FsyncNo       Policy = "no"       // when an increment closes
+	FsyncNo       Policy = "no"       // when an increment has its size or its age, and when it closes
 )
 
 // maxName bounds a name in bytes: a line of the manifest, in which each of them may take four, has 1024 (aof.c:MANIFEST_MAX_LINE).
@@ -32,11 +32,11 @@ type Options struct {
 	Fsync      Policy // default everysec
 	Timestamps bool   // aof-timestamp-enabled
 
-	IncrementBytes int64         // an increment closes at this size, default 1 GiB
+	IncrementBytes int64         // an increment closes at this size, or up to a quarter more while it is synced; default 1 GiB
 	IncrementAge   time.Duration // and at this age if anything was kept in it, default 1 h
 
 	FS       fsx.FS           // default the operating system's
-	Now      func() time.Time // default time.Now
+	Now      func() time.Time // default time.Now; it dates marks and increments, and says when an expected size is forgotten
 	Observer Observer
 }
 

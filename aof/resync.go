@@ -18,6 +18,10 @@ const (
 	// spaceMargin stays free when a snapshot is admitted: the stream needs room too.
 	spaceMargin = 16 << 20
 
+	// expectFor is how long a snapshot that did not fit says what the next one takes: the upstream may have shrunk. It is the slowest pace
+	// at which failed snapshots are asked for again (replica.Backoffs).
+	expectFor = time.Hour
+
 	// oldestRDB is the version that Redis 7.0 writes. Older servers send relative expiry times, which a log cannot replay.
 	oldestRDB = 10
 )
@@ -66,6 +70,7 @@ func (l *Log) final(err error) error {
 func (l *Log) admit(size int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.group.forget()
 	if err := l.usable(); err != nil {
 		return err
 	}
@@ -78,7 +83,7 @@ func (l *Log) admit(size int64) error {
 	need := min(size, math.MaxInt64-spaceMargin) + spaceMargin
 	err := l.spaceFor(need)
 	if err != nil {
-		l.need = need
+		l.need, l.needSince = need, l.opt.Now()
 	}
 	return err
 }
@@ -86,8 +91,19 @@ func (l *Log) admit(size int64) error {
 // expect remembers how much space the next snapshot takes, if err is for want of it.
 func (l *Log) expect(bytes int64, err error) {
 	if isNoSpace(err) {
-		l.need = max(l.need, bytes+spaceMargin)
+		l.need, l.needSince = max(l.need, bytes+spaceMargin), l.opt.Now()
 	}
+}
+
+// spaceForNext returns a *SpaceError when the next snapshot is expected not to fit. What was learned of its size is forgotten in time.
+func (l *Log) spaceForNext() error {
+	if l.need > 0 && l.opt.Now().Sub(l.needSince) >= expectFor {
+		l.need = 0
+	}
+	if l.need == 0 {
+		return nil
+	}
+	return l.spaceFor(l.need)
 }
 
 // spaceFor returns a *SpaceError when less than need bytes are free.

@@ -210,26 +210,45 @@ func (l *Log) removeRetained(timeline string) error {
 	return nil
 }
 
-// removeChain removes a chain from retained/, or what there is of one. The manifest goes first, so that what a crash leaves is no
-// chain that seems whole. Files beside it that are not ours stay: somebody may have booted a server there.
+// removeChain removes a chain from retained/, or what there is of one. First, and durably, it is no longer pinned, and then no longer a
+// chain: a power loss may undo some of the rest and not all. Files beside it that are not ours stay: somebody may have booted a server
+// there.
 func (l *Log) removeChain(timeline string) error {
 	y := l.at.retained(timeline)
 	entries, err := l.fs.ReadDir(y.aofDir())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove retained chain: %w", err)
 	}
-	names := []string{y.path(y.manifest())}
+	if err := l.removeDurably(l.at.pinPath(timeline)); err != nil {
+		return fmt.Errorf("remove retained chain: %w", err)
+	}
+	if err := l.removeDurably(y.path(y.manifest())); err != nil {
+		return fmt.Errorf("remove retained chain: %w", err)
+	}
+	var names []string
 	for _, e := range entries {
 		names = append(names, y.path(e.Name()))
 	}
-	pin := l.at.pinPath(timeline)
-	names = append(names, y.aofDir(), pin, fsx.TempName(pin), y.dir)
+	names = append(names, y.aofDir(), fsx.TempName(l.at.pinPath(timeline)), y.dir)
 	for _, name := range names {
 		err := l.fs.Remove(name)
 		if err == nil || errors.Is(err, fs.ErrNotExist) || (name == y.dir && errors.Is(err, syscall.ENOTEMPTY)) {
 			continue
 		}
 		return fmt.Errorf("remove retained chain: %w", err)
+	}
+	return nil
+}
+
+// removeDurably removes a name if it is there, and syncs its directory also if it is not: it may be gone in memory only. A sync that
+// fails latches.
+func (l *Log) removeDurably(name string) error {
+	dir := filepath.Dir(name)
+	if err := l.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := l.fs.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return l.latch("sync directory", dir, err)
 	}
 	return nil
 }
@@ -244,11 +263,7 @@ func (l *Log) Unpin(timeline string) error {
 	if !slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline && c.Guard != nil }) {
 		return fmt.Errorf("unpin timeline %q: %w", timeline, fs.ErrNotExist)
 	}
-	pin := l.at.pinPath(timeline)
-	if err := l.fs.Remove(pin); err != nil {
-		return fmt.Errorf("unpin timeline: %w", err)
-	}
-	if err := l.fs.SyncDir(filepath.Dir(pin)); err != nil {
+	if err := l.removeDurably(l.at.pinPath(timeline)); err != nil {
 		return fmt.Errorf("unpin timeline: %w", err)
 	}
 	chains, err := listRetained(l.fs, l.at)

@@ -44,6 +44,31 @@ func (l *Log) rotate() error {
 	return nil
 }
 
+// rotateSlack is how far an increment may outgrow its size while what it has is synced beside the stream, as a part of that size.
+const rotateSlack = 4
+
+// rotateBefore reports whether the increment should close before p.
+func (l *Log) rotateBefore(p *piece) bool {
+	return len(p.data) > 0 && l.atBoundary() && l.tooBig() && l.mayRotate()
+}
+
+// tooBig reports whether the increment has its size, and something in it.
+func (l *Log) tooBig() bool {
+	return l.head.file >= l.opt.IncrementBytes && l.cut.data > l.inc.headLen && !l.opt.Now().Before(l.rotateNot)
+}
+
+// mayRotate reports whether a sync in the rotation, for which the stream waits, is short, or has been put off long enough. Under FsyncAlways
+// it is always short.
+func (l *Log) mayRotate() bool {
+	full := l.opt.IncrementBytes
+	return l.opt.Fsync == FsyncAlways || (l.inc.synced >= full && !l.inc.syncing) || l.head.file-full >= full/rotateSlack
+}
+
+// syncAheadDue reports whether the increment has its size, and no sync has covered that or is under way.
+func (l *Log) syncAheadDue() bool {
+	return l.inc.size >= l.opt.IncrementBytes && l.inc.synced < l.opt.IncrementBytes && !l.inc.syncing
+}
+
 // rotateAfterSync rotates, once no sync is under way, unless Run did meanwhile.
 func (l *Log) rotateAfterSync() error {
 	l.awaitSync()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,30 +120,225 @@ func TestRotateByAge(t *testing.T) {
 }
 
 // The manifest names a new increment only when the old one is on disk with its last mark, and durable passes the end of the old one only
-// when the manifest on disk names the new one.
+// when the manifest on disk names the new one; also where Run has synced the old one before.
 func TestRotateOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newHistory(t, "a1", 100, 2), smallFiles)
-		r.start()
-		r.feed()
-		require.NoError(t, r.l.onTick())
-		points := 0
-		r.fs.OnOp(func(_ int, op fsxtest.Op) {
-			points++
-			durable := r.durable()
-			clone := r.fs.CrashClone(fsxtest.PowerLossAll{})
-			opt := r.opt
-			opt.FS = clone
-			_, err := Verify(t.Context(), opt)
-			require.NoError(t, err, "after %v", op)
-			l, err := Open(t.Context(), opt)
-			require.NoError(t, err, "after %v", op)
-			require.GreaterOrEqual(t, l.chainEnd().offset, durable, "after %v", op)
-			require.NoError(t, l.Close())
+	for name, beside := range map[string]bool{"by Append alone": false, "synced beside it": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 100, 2), smallFiles)
+				r.start()
+				if beside {
+					_, stop := r.run()
+					defer stop()
+				}
+				r.feed()
+				require.NoError(t, r.l.onTick())
+				points := 0
+				r.fs.OnOp(func(_ int, op fsxtest.Op) {
+					points++
+					durable := r.durable()
+					clone := r.fs.CrashClone(fsxtest.PowerLossAll{})
+					opt := r.opt
+					opt.FS = clone
+					_, err := Verify(t.Context(), opt)
+					require.NoError(t, err, "after %v", op)
+					l, err := Open(t.Context(), opt)
+					require.NoError(t, err, "after %v", op)
+					require.GreaterOrEqual(t, l.chainEnd().offset, durable, "after %v", op)
+					require.NoError(t, l.Close())
+				})
+				for range 8 {
+					require.NoError(t, appendMore(r))
+					synctest.Wait()
+				}
+				r.fs.OnOp(nil)
+				require.Len(t, r.seen().rotated, 2)
+				require.Greater(t, points, 15)
+			})
 		})
-		require.NoError(t, grow(r))
-		r.fs.OnOp(nil)
-		require.NotEmpty(t, r.seen().rotated)
-		require.Greater(t, points, 15)
+	}
+}
+
+// fill appends until the open increment has size bytes.
+func (r *rig) fill(size int) {
+	r.t.Helper()
+	for len(r.incr()) < size {
+		require.NoError(r.t, appendMore(r))
+	}
+}
+
+// An increment that has its size is synced beside the stream, which goes on meanwhile, and closes at the next command after that; what the
+// stream then waits for is the sync of what came meanwhile.
+func TestStreamDoesNotWaitForASyncAhead(t *testing.T) {
+	for _, policy := range []Policy{FsyncEverySec, FsyncNo} {
+		t.Run(string(policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const size = 10_000
+				r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.Fsync, o.IncrementBytes = policy, size })
+				r.start()
+				done, stop := r.run()
+				h := holdSync(r.fs)
+				r.fill(size)
+				<-h.begun
+				reached := r.l.Received()
+				r.fill(size + size/rotateSlack - 500)
+				require.Empty(t, r.seen().rotated)
+				require.Equal(t, r.h.start, r.durable())
+				h.end()
+				require.Equal(t, reached, r.durable(), "what was there when it began")
+				synced := r.seen().synced
+				require.NoError(t, appendMore(r))
+				require.Len(t, r.seen().rotated, 1)
+				require.Equal(t, synced+2, r.seen().synced, "what came meanwhile, and the last mark")
+				pass(0)
+				require.Equal(t, synced+2, r.seen().synced, "Run has no reason to sync the next one")
+				stop()
+				require.NoError(t, r.ended(done))
+				require.NoError(t, r.l.Close())
+				r.requireHolds(r.fs, r.h.end())
+			})
+		})
+	}
+}
+
+// A sync that takes too long does not let an increment grow for ever: at the bound the stream waits for it.
+func TestIncrementIsBoundedWhileSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.IncrementBytes = size })
+		r.start()
+		done, stop := r.run()
+		h := holdSync(r.fs)
+		r.fill(size + size/rotateSlack)
+		<-h.begun
+		appended := background(func() error { return appendMore(r) })
+		require.Empty(t, appended)
+		require.Empty(t, r.seen().rotated)
+		h.end()
+		require.NoError(t, <-appended)
+		require.Len(t, r.seen().rotated, 1)
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// What is cut while it is synced ahead was not synced: it is asked for again.
+func TestSyncAheadAfterRollback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.Fsync, o.IncrementBytes = FsyncNo, size })
+		r.start()
+		done, stop := r.run()
+		h := holdSync(r.fs)
+		r.fill(size - 250)
+		end := r.h.end()
+		r.h.add("SET", "torn", strings.Repeat("v", 500))
+		require.NoError(t, r.feeder().feed(t.Context(), r.l, end, r.h.end()-9))
+		<-h.begun
+		require.NoError(t, r.l.Rollback())
+		require.Less(t, len(r.incr()), size)
+		h.end()
+		require.Equal(t, r.h.start, r.durable())
+		r.feed()
+		synctest.Wait()
+		require.Equal(t, r.h.end(), r.durable(), "synced again")
+		require.NoError(t, appendMore(r))
+		require.Len(t, r.seen().rotated, 1)
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// A sync ahead that fails latches as any other: nothing closes, nothing is acknowledged.
+func TestSyncAheadFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.IncrementBytes = size })
+		r.start()
+		done, _ := r.run()
+		failOps(r.fs, 1, syscall.EIO, on(fsxtest.SyncData, ".1.incr.aof"))
+		r.fill(size)
+		requireDiskError(t, r.ended(done), syscall.EIO)
+		require.ErrorIs(t, appendMore(r), ErrFailed)
+		require.Empty(t, r.seen().rotated)
+		require.Equal(t, r.h.start, r.durable())
+		require.NoError(t, r.l.Close())
+		r.fs.FailOp(nil)
+		r.requireSurvives(r.h.start)
+	})
+}
+
+// An increment that closes for its age is synced beside the stream first, also where nothing else syncs it.
+func TestRotateByAgeSyncsAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.Fsync, o.IncrementAge = FsyncNo, 10*time.Second })
+		r.start()
+		done, stop := r.run()
+		r.feed()
+		h := holdSync(r.fs)
+		<-h.begun
+		require.NoError(t, appendMore(r), "the stream goes on")
+		require.Empty(t, r.seen().rotated)
+		h.end()
+		require.Len(t, r.seen().rotated, 1)
+		require.Equal(t, r.h.end(), r.durable())
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// A wish to sync an increment that has closed meanwhile is none for the next one.
+func TestSyncAheadIsForOneIncrement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.Fsync, o.IncrementBytes = FsyncNo, size })
+		r.start()
+		r.fill(size + size/rotateSlack)
+		require.NoError(t, appendMore(r))
+		require.Len(t, r.seen().rotated, 1, "nobody syncs ahead")
+		durable := r.durable()
+		require.Less(t, durable, r.h.end())
+		done, stop := r.run()
+		synctest.Wait()
+		require.Equal(t, durable, r.durable())
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
+	})
+}
+
+// An increment that was synced ahead in a transaction closes after it, and not while another sync, by the clock, is under way: the stream
+// would wait for that.
+func TestRotateNotBesideASync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 10_000
+		r := newRig(t, newHistory(t, "a1", 100, 2), func(o *Options) { o.IncrementBytes = size })
+		r.start()
+		done, stop := r.run()
+		r.h.add("MULTI")
+		r.h.add("SET", "k", strings.Repeat("v", size))
+		r.feedOpen()
+		synctest.Wait()
+		require.Equal(t, 1, r.seen().synced, "ahead")
+		r.h.add("EXEC")
+		r.feedOpen()
+		h := holdSync(r.fs)
+		<-h.begun
+		require.NoError(t, appendMore(r))
+		require.Empty(t, r.seen().rotated)
+		h.end()
+		require.NoError(t, appendMore(r))
+		require.Len(t, r.seen().rotated, 1)
+		stop()
+		require.NoError(t, r.ended(done))
+		require.NoError(t, r.l.Close())
+		r.requireHolds(r.fs, r.h.end())
 	})
 }

@@ -29,7 +29,7 @@ func (l *Log) Run(ctx context.Context) error {
 			defer l.mu.Unlock()
 			return l.failed
 		case <-l.kick:
-			err = l.syncGroup()
+			err = l.onKick()
 		case <-ticker.C:
 			err = l.onTick()
 		}
@@ -37,6 +37,24 @@ func (l *Log) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+func (l *Log) onKick() error {
+	if l.opt.Fsync == FsyncAlways {
+		return l.syncGroup()
+	}
+	return l.syncAhead()
+}
+
+// syncAhead syncs an increment that has its size, so that the rotation, for which the stream waits, has little left to sync.
+func (l *Log) syncAhead() error {
+	l.mu.Lock()
+	due := l.usable() == nil && l.inc != nil && l.syncAheadDue()
+	l.mu.Unlock()
+	if !due { // it was replaced meanwhile
+		return nil
+	}
+	return l.syncOnce()
 }
 
 // syncGroup makes durable what arrived while the group before was synced, and marks it.
@@ -53,7 +71,7 @@ func (l *Log) syncGroup() error {
 }
 
 func (l *Log) onTick() error {
-	if l.opt.Fsync != FsyncNo {
+	if l.opt.Fsync != FsyncNo || l.closesByAge() {
 		if err := l.syncOnce(); err != nil {
 			return err
 		}
@@ -71,13 +89,25 @@ func (l *Log) onTick() error {
 	if now.Before(l.inc.opened) {
 		l.inc.opened = now // the clock was set back
 	}
-	if l.atBoundary() && l.cut.data > l.inc.headLen && now.Sub(l.inc.opened) >= l.opt.IncrementAge {
+	if l.tooOld(now) {
 		return l.rotate()
 	}
 	if l.markDue() {
 		return l.markNow()
 	}
 	return nil
+}
+
+// closesByAge reports whether this tick closes the increment.
+func (l *Log) closesByAge() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.inc != nil && l.tooOld(l.opt.Now())
+}
+
+// tooOld reports whether the increment should close at now for its age, and can.
+func (l *Log) tooOld(now time.Time) bool {
+	return l.atBoundary() && l.cut.data > l.inc.headLen && now.Sub(l.inc.opened) >= l.opt.IncrementAge
 }
 
 // markDue reports whether the position moved enough since the last mark.

@@ -80,16 +80,19 @@ func isTLSRefusal(err error) bool {
 // ServerError is an error reply of the upstream.
 type ServerError struct {
 	Command string // what was asked, e.g. "PSYNC"; empty for a line that came unasked
-	Reply   string // the line without '-' and CRLF
+	Reply   string // the line without '-' and CRLF; of one to AUTH what LoginRefused keeps
 }
 
-// Error tells the reply and, for a missing right, the ACL rule to add.
+// Error tells the reply and, for a refused login or a missing right, what to do.
 func (e *ServerError) Error() string {
 	asked := e.Command
 	if asked == "" {
 		asked = "the connection"
 	}
 	msg := fmt.Sprintf("upstream answered %s with %q", asked, e.Reply)
+	if e.Command == loginCommand {
+		return msg + ": " + loginAdvice(e)
+	}
 	switch e.Code() {
 	case "NOPERM":
 		return msg + fmt.Sprintf(": the user needs the ACL rule +%s (all that is needed: +psync +replconf +ping)", strings.ToLower(e.Command))

@@ -44,6 +44,12 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 	f.run = stream.Run{Whole: true, UnixMilli: at}
 	data, cmd := 0, 0 // p[data:cmd] are the run's commands, p[cmd:i] is the one being scanned
 	for i := seen; i < len(p); {
+		if n := f.scan.Others(p[i:]); n > 0 {
+			i += n
+			cmd, f.pieces = i, false
+			f.bound(cmd - data)
+			continue
+		}
 		n, done, err := f.scan.Next(p[i:])
 		i += n
 		if done {
@@ -66,10 +72,7 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 			data = i
 		}
 		cmd, f.pieces = i, false
-		if !f.track.Multi {
-			f.run.Boundary = f.run.Dropped + int64(cmd-data)
-			f.run.DB = f.track.DB
-		}
+		f.bound(cmd - data)
 	}
 	if err := f.append(ctx, p[data:cmd]); err != nil {
 		return data, err
@@ -79,6 +82,14 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 		return len(p), nil
 	}
 	return cmd, nil
+}
+
+// bound notes that a command ends after the run's first kept bytes.
+func (f *feeder) bound(kept int) {
+	if !f.track.Multi {
+		f.run.Boundary = f.run.Dropped + int64(kept)
+		f.run.DB = f.track.DB
+	}
 }
 
 // piece appends p, the beginning of the pending command or more of it, because there is no room to wait for the rest.

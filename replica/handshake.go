@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"slices"
 )
 
 // announcedVersion makes a Valkey 9 send its own RDB format, the only one that holds all it has: without it a hash with
@@ -74,14 +73,6 @@ func ping(l *link, hasCredentials bool) error {
 		}
 	}
 	return err
-}
-
-func auth(l *link, username, password string) error {
-	args := slices.DeleteFunc([]string{"AUTH", username, password}, func(s string) bool { return s == "" })
-	if username != "" && password == "" {
-		args = append(args, "") // a user with nopass takes any password, an empty one too
-	}
-	return ask(l, args...)
 }
 
 // announce says what we understand. Refusals are ignored, as real replicas do, but for a missing right: without

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,50 @@ func TestAuthenticates(t *testing.T) {
 			p.send("+OK\r\n")
 			p.introduce()
 			p.expect("PSYNC", "?", "-1")
+			run.stop()
+		})
+	}
+}
+
+// An upstream may repeat in its error what it was asked: one whose AUTH is renamed repeats the password.
+func TestRefusedLoginRepeatsNothing(t *testing.T) {
+	for _, tc := range []struct {
+		answer string
+		class  Class
+		says   string
+	}{
+		{"-ERR unknown command 'AUTH', with args beginning with: 'sidecar' 's3cret' \r\n", ClassRefused, `"ERR unknown command": AUTH is renamed or disabled`},
+		{"-ERR unknown command `AUTH`, with args beginning with: `sidecar`, `s3cr", ClassNetwork, "closed"},
+		{"-WRONGPASS invalid username-password pair or user is disabled.\r\n", ClassRefused, "check user and password"},
+		{"-WRONGPASS sidecar may not use s3cret\r\n", ClassRefused, `with "WRONGPASS": check user and password`},
+		{"-NOAUTH s3cret is wrong\r\n", ClassRefused, `"NOAUTH"`},
+		{"-NOPERM sidecar s3cret\r\n", ClassRefused, `"NOPERM"`},
+		{"-ERR AUTH <password> called without any password configured for the default user. Are you sure?\r\n", ClassRefused, "give no password"},
+		{"-ERR sidecar: s3cret?\r\n", ClassRefused, `"ERR": the rest`},
+		{"-LOADING s3cret\r\n", ClassBusy, `"LOADING"`},
+		{"-ERR max number of clients reached\r\n", ClassBusy, "max number of clients"},
+		{"-s3cret\r\n", ClassRefused, "upstream answered AUTH"},
+		{"sidecar s3cret\r\n", ClassProtocol, "want an answer to AUTH"},
+		{"$6\r\ns3cret\r\n", ClassProtocol, "want an answer to AUTH"},
+		{strings.Repeat("s3cret sidecar", replyBytes), ClassProtocol, "want an answer to AUTH"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var h heard
+			u := newUpstream(t)
+			run := start(t, u, newRecorder(t), h.observe, login("sidecar", "s3cret"))
+			p := u.accept()
+			p.expect("PING")
+			p.send("-NOAUTH Authentication required.\r\n")
+			p.expect("AUTH", "sidecar", "s3cret")
+			_, _ = p.conn.Write([]byte(tc.answer)) // one too long is not read to its end
+			p.close()
+			synctest.Wait()
+			err := h.losses()[0].Err
+			require.Equal(t, tc.class, h.losses()[0].Class, "%v", err)
+			require.ErrorContains(t, err, tc.says)
+			for err := err; err != nil; err = errors.Unwrap(err) {
+				require.NotRegexp(t, "sidecar|s3cr", fmt.Sprintf("%v %#v", err, err))
+			}
 			run.stop()
 		})
 	}

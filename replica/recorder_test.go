@@ -28,9 +28,10 @@ type recorder struct {
 	fullDB     int  // the database that FullResync returns
 
 	mu       sync.Mutex
-	open     bool // between Continue or FullResync and Rollback
-	tail     bool // the last run was not Whole
-	more     bool // it had More
+	open     bool         // between Continue or FullResync and Rollback
+	tail     bool         // the last run was not Whole
+	more     bool         // it had More
+	group    []stream.Run // as they were handed over, since the last run without More
 	pos      stream.Position
 	db       int
 	kept     []byte
@@ -117,7 +118,7 @@ func (r *recorder) FullResync(ctx context.Context, snap stream.Snapshot, body io
 func (r *recorder) Append(ctx context.Context, run *stream.Run) error {
 	if hook := hookOf(r, &r.onAppend); hook != nil {
 		if err := hook(ctx, run); err != nil {
-			r.change(func() { r.more = false })
+			r.change(func() { r.more, r.group = false, nil })
 			return err
 		}
 	}
@@ -144,6 +145,7 @@ func (r *recorder) Append(ctx context.Context, run *stream.Run) error {
 	saved := *run
 	saved.Data = bytes.Clone(run.Data)
 	r.runs = append(r.runs, saved)
+	r.checkGroup(run)
 	if run.Boundary > 0 {
 		r.boundary.Offset = r.pos.Offset + stream.Offset(run.Boundary)
 		r.keptAtB = len(r.kept) + int(max(0, run.Boundary-run.Dropped))
@@ -155,6 +157,19 @@ func (r *recorder) Append(ctx context.Context, run *stream.Run) error {
 		r.fsyncLocked(r.pos.Offset)
 	}
 	return nil
+}
+
+// checkGroup wants what was handed over with More to be unchanged when the first run without it is handed over.
+func (r *recorder) checkGroup(run *stream.Run) {
+	r.group = append(r.group, *run)
+	if run.More {
+		return
+	}
+	for i, given := range r.group {
+		then := r.runs[len(r.runs)-len(r.group)+i]
+		require.True(r.t, bytes.Equal(then.Data, given.Data), "the bytes of a run with More changed before the group was whole")
+	}
+	r.group = r.group[:0]
 }
 
 func (r *recorder) Rollback() error {

@@ -32,7 +32,8 @@ type Sink interface {
 	FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader) (db int, err error)
 
 	// Append takes the next bytes of the stream. It returns once they are in the file (not: durable), and waits
-	// while the disk is full. It does not keep run.Data.
+	// while the disk is full. A run with More may be left for the first one without it: until that is in the file Received does not
+	// count it, and after an error, or a Rollback, it was never there. It keeps run.Data no longer than stream.Run says, and run not at all.
 	Append(ctx context.Context, run *stream.Run) error
 
 	// Rollback forgets everything after the last boundary outside MULTI: the connection ended, and the rest of a

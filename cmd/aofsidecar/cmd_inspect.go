@@ -21,7 +21,7 @@ import (
 const inspectHelp = `Print what a directory holds, aof.dir or the one named: the manifest, and then one line for each entry of the increments, in order. It takes no
 lock and changes nothing, so that it can be used beside a running sidecar; it ends where the files end now.
 
-A line says: the offset after the entry, the time of the last mark above it (what follows was received then or later), the database that is
+A line says: the offset after the entry, the time of the last mark above it (what follows was received then or later; - if there is none), the database that is
 selected, and the command. Arguments are quoted as redis-cli does; those over --max-arg bytes are cut.
 
 --from and --to take an offset, as 'verify' and marks print them, or a time (RFC 3339). With --json each line is one JSON value: first
@@ -176,7 +176,11 @@ func (p *entryPrinter) entry(e aof.Entry) error {
 	line := p.line[:0]
 	line = strconv.AppendInt(line, int64(e.Position.Offset), 10)
 	line = append(line, "  "...)
-	line = e.Time.AppendFormat(line, "2006-01-02T15:04:05.000Z07:00")
+	if e.Time.UnixMilli() == 0 {
+		line = append(line, '-') // no mark above it
+	} else {
+		line = e.Time.AppendFormat(line, "2006-01-02T15:04:05.000Z07:00")
+	}
 	line = append(line, "  db"...)
 	line = strconv.AppendInt(line, int64(e.DB), 10)
 	line = append(line, "  "...)

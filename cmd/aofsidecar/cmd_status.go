@@ -102,7 +102,8 @@ func writeStatus(w io.Writer, s Status, now time.Time) error {
 	row("resyncs", "%d full, %d partial, %d failed snapshots", s.Upstream.FullResyncs, s.Upstream.PartialResyncs, s.Upstream.FailedSnapshots)
 	writeLog(row, s)
 	for _, g := range s.Log.Guarded() {
-		row("guard", "TRIPPED %s ago: %s became %d; timeline %s is kept until it is released", since(g.At, now), keysText(g.KeysWas), g.KeysNow, g.Timeline)
+		row("guard", "TRIPPED %s ago: %s became %d; timeline %s is kept until `aofsidecar unpin %s`",
+			since(g.At, now), keysText(g.KeysWas), g.KeysNow, g.Timeline, g.Timeline)
 	}
 	row("version", "%s, up %s", s.Version, since(s.Started, now))
 	if err := table.Flush(); err != nil {

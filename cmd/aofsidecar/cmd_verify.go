@@ -124,9 +124,15 @@ func checksumText(checked bool) string {
 	return "written without a checksum"
 }
 
-// atMostOneDir refuses more than one positional argument.
+// atMostOneDir refuses more than one positional argument, and one that is a setting.
 func atMostOneDir(cmd *cobra.Command, args []string) error {
-	return noArgs(cmd, slices.Clone(args[min(1, len(args)):]))
+	if len(args) > 1 {
+		return unexpected(cmd, "unexpected argument: "+cmd.Name()+" takes one directory at most")
+	}
+	if len(args) == 1 && isSetting(args[0]) {
+		return &UsageError{Err: errSettingForPath, Hint: cmd.CommandPath() + " --help"}
+	}
+	return nil
 }
 
 // directoryOptions says which log a command is about: the directory given, or the one configured.

@@ -52,7 +52,7 @@ func parseConfigFile(path string, text []byte, known []setting) (*configFile, er
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
 		return out, nil // nothing but comments: all defaults
 	} else if err != nil {
-		return nil, fmt.Errorf("parse configuration %s: %w", path, err)
+		return nil, fmt.Errorf("parse configuration %s: %w", path, yamlError(err))
 	}
 	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("parse configuration %s: more than one document", path)
@@ -89,7 +89,7 @@ func (w *fileWalker) add(key string) {
 
 func (w *fileWalker) fail(key string, line int, format string, args ...any) {
 	where := fmt.Sprintf("%s:%d", w.file.path, line)
-	w.file.errs = append(w.file.errs, &KeyError{Key: key, Where: where, Err: fmt.Errorf(format, args...)})
+	w.file.errs = append(w.file.errs, &KeyError{Key: shownName(key), Where: where, Err: fmt.Errorf(format, args...)})
 }
 
 func (w *fileWalker) mapping(node *yaml.Node, prefix string) {
@@ -106,6 +106,8 @@ func (w *fileWalker) mapping(node *yaml.Node, prefix string) {
 			value = value.Alias
 		}
 		switch {
+		case w.leaves[key] && strings.Contains(name.Value, "."):
+			w.fail(key, name.Line, "has a dot: write it under its section")
 		case w.leaves[key]:
 			w.leaf(key, name.Line, value)
 		case w.sections[key]:
@@ -182,7 +184,7 @@ func expandVariables(text string, lookup func(string) (string, bool)) (string, e
 		}
 		value, set := lookup(name)
 		if !set {
-			return "", fmt.Errorf("the variable %s is not set", name)
+			return "", fmt.Errorf("the variable %s is not set", shownVariable(name))
 		}
 		out.WriteString(before + value)
 		text = rest

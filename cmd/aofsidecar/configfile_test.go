@@ -92,3 +92,13 @@ func FuzzConfigFile(f *testing.F) {
 		}
 	})
 }
+
+// A key with its section before it could be given beside the section, and one of the two would win unseen.
+func TestDottedKeysInTheFileAreRefused(t *testing.T) {
+	for _, text := range []string{"upstream.addr: redis:1", "upstream: {addr: redis:2}\nupstream.addr: redis:1", "upstream: {tls.enabled: yes}"} {
+		file, err := parseConfigFile("f", []byte(text), settings())
+		require.NoError(t, err)
+		require.Len(t, file.errs, 1)
+		require.ErrorContains(t, file.errs[0], "has a dot: write it under its section")
+	}
+}

@@ -132,6 +132,7 @@ func TestInspectCommand(t *testing.T) {
 	_, out, errs := runCommand(t, "inspect", dir)
 	require.Empty(t, errs)
 	require.Contains(t, out, "manifest  file appendonly.aof.1.base.rdb")
+	require.Regexp(t, `(?m)^\d+  -  db0  select  SELECT "0"$`, out, "no mark is above the first entry")
 	require.Contains(t, out, `SET "a" "1"`)
 	require.Contains(t, out, `"bin\x00\xff"`)
 	require.Contains(t, out, "more bytes)")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -38,13 +40,23 @@ func (f *facts) checkConnect() finding {
 		return ok(check, "%s answers", addr)
 	}
 	message := fmt.Sprintf("%s: %v", addr, f.connectErr)
-	switch text := f.connectErr.Error(); {
+	text := f.connectErr.Error()
+	login, isLogin := errors.AsType[*loginError](f.connectErr)
+	if isLogin {
+		text = login.Reply
+	}
+	_, isFile := errors.AsType[*fs.PathError](f.connectErr)
+	switch {
+	case isFile:
+		return fail(check, message, "make that file readable for this user; `aofsidecar config --origin` says which setting names it")
 	case strings.HasPrefix(text, "WRONGPASS"), strings.HasPrefix(text, "NOAUTH"):
 		return fail(check, message, "set upstream.username and upstream.password-file")
 	case strings.Contains(text, "tls:"), strings.Contains(text, "x509:"):
 		return fail(check, message, "set upstream.tls.ca-file, and upstream.tls.server-name if the certificate names another host")
 	case strings.HasPrefix(text, "LOADING"):
 		return fail(check, message, "wait until the upstream has loaded its data")
+	case isLogin:
+		return fail(check, message, "compare upstream.username and upstream.password-file with the upstream's requirepass, users and rename-command")
 	case bool(f.config.Upstream.TLS.Enabled) && f.config.Upstream.TLS.CertFile == "":
 		return fail(check, message, "check upstream.addr; if the upstream wants a certificate (tls-auth-clients), set upstream.tls.cert-file and key-file")
 	default:

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -50,6 +52,9 @@ func TestDoctorChecks(t *testing.T) {
 		next   string
 	}{
 		{"no answer", func(f *facts) { f.connectErr = errors.New("dial: refused") }, "connect", resultFail, "refused", "upstream.addr"},
+		{"password file", func(f *facts) {
+			f.connectErr = fmt.Errorf("read password file: %w", &fs.PathError{Op: "open", Path: "p", Err: fs.ErrPermission})
+		}, "connect", resultFail, "open p", "readable"},
 		{"password", func(f *facts) { f.connectErr = errors.New("WRONGPASS no") }, "connect", resultFail, "WRONGPASS", "password-file"},
 		{"certificate", func(f *facts) { f.connectErr = errors.New("x509: unknown authority") }, "connect", resultFail, "x509", "ca-file"},
 		{"no certificate of ours", func(f *facts) {

@@ -73,7 +73,7 @@ func judge(err error) verdict {
 		return verdict{code: exitDisk, hint: "look at the kernel's log (dmesg); after a restart the mirror goes back to what was durable"}
 	}
 	if _, ok := errors.AsType[*aof.HeldError](err); ok {
-		return verdict{code: exitHeld, hint: "give each sidecar a directory of its own (aof.dir)"}
+		return verdict{code: exitHeld, hint: "stop that sidecar, or give each a directory of its own (aof.dir)"}
 	}
 	if _, ok := errors.AsType[*admin.InUseError](err); ok {
 		return verdict{code: exitHeld, hint: "give each sidecar a socket of its own (control.socket)"}

@@ -82,14 +82,6 @@ func newLoader() *loader {
 	return l
 }
 
-func (l *loader) keys() []string {
-	keys := make([]string, len(l.known))
-	for i, s := range l.known {
-		keys[i] = s.key
-	}
-	return keys
-}
-
 // file merges the first of: --config, AOFSIDECAR_CONFIG, the default path if there is a file.
 func (l *loader) file(path string) error {
 	optional := false
@@ -98,6 +90,9 @@ func (l *loader) file(path string) error {
 	}
 	if path == "" {
 		path, optional = defaultConfigPath, true
+	}
+	if isSetting(path) {
+		return errSettingForPath
 	}
 	file, err := readConfigFile(path, l.known)
 	if optional && errors.Is(err, fs.ErrNotExist) {
@@ -147,7 +142,7 @@ func (l *loader) environment() {
 		if !strings.HasPrefix(name, envPrefix) || slices.Contains(names, name) || isForeignVariable(name, value) {
 			continue
 		}
-		l.errs = append(l.errs, &KeyError{Key: name, Where: "environment", Err: unknownKey(name, names)})
+		l.errs = append(l.errs, &KeyError{Key: shownVariable(name), Where: "environment", Err: unknownKey(name, names)})
 	}
 }
 
@@ -174,23 +169,19 @@ func (l *loader) flags(flags flagLayer) {
 		l.layers.Set("logging.level", flags.logLevel)
 		l.origins["logging.level"] = "--log-level"
 	}
+	keys := keysOf(l.known)
 	for _, pair := range flags.set {
 		key, text, ok := strings.Cut(pair, "=")
 		switch {
-		case !ok:
-			l.errs = append(l.errs, &KeyError{Key: leadingKey(pair), Where: "--set", Err: errors.New("want section.key=value")})
-		case !slices.Contains(l.keys(), key):
-			l.errs = append(l.errs, &KeyError{Key: key, Where: "--set", Err: unknownKey(key, l.keys())})
+		case !ok || isSetting(key):
+			l.errs = append(l.errs, &KeyError{Key: shownGiven(key), Where: "--set", Err: errors.New("want section.key=value")})
+		case !slices.Contains(keys, key):
+			l.errs = append(l.errs, &KeyError{Key: shownGiven(key), Where: "--set", Err: unknownKey(key, keys)})
 		default:
 			l.layers.Set(key, text)
 			l.origins[key] = "--set"
 		}
 	}
-}
-
-// leadingKey returns what looks like a key at the beginning of a word. The rest may be a password and is not repeated.
-func leadingKey(word string) string {
-	return word[:len(word)-len(strings.TrimLeft(word, "abcdefghijklmnopqrstuvwxyz.-"))]
 }
 
 // finish parses every value, checks the whole, and reports everything that is wrong in the order of the keys.

@@ -123,7 +123,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		"AOFSIDECAR_UPSTREAM_ADR": "did you mean AOFSIDECAR_UPSTREAM_ADDR? (environment)",
 		"AOFSIDECAR_HTTP_PORT":    "did you mean AOFSIDECAR_HTTP_ADDR? (environment)",
 		"upstream.fack":           "shipped needs an archive, and none is configured: use durable (environment AOFSIDECAR_UPSTREAM_FACK)",
-		"nonsense":                "want section.key=value (--set)",
+		"***":                     "want section.key=value (--set)",
 		"ready-lag":               "did you mean http.ready-lag? (--set)",
 	} {
 		require.Contains(t, got[key], says, key)

@@ -32,7 +32,7 @@ func newRootCommand() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &UsageError{Err: err, Hint: cmd.CommandPath() + " --help"}
+		return &UsageError{Err: flagError(err), Hint: cmd.CommandPath() + " --help"}
 	})
 	persistent := root.PersistentFlags()
 	persistent.StringVar(&flags.configPath, "config", "", "configuration `file`")
@@ -51,16 +51,16 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// unknownCommand refuses words after the root that are no command.
+// unknownCommand refuses words after the root that are no command. Only what is near to one is repeated.
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "aofsidecar --help"
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "aofsidecar " + strings.Join(near, ", or aofsidecar ")
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return unexpected(cmd, "unknown command")
 	}
-	return &UsageError{Err: fmt.Errorf("unknown command%s", repeated(args[0])), Hint: hint}
+	return &UsageError{Err: fmt.Errorf("unknown command %q", args[0]), Hint: "aofsidecar " + strings.Join(near, ", or aofsidecar ")}
 }
 
 // noArgs refuses positional arguments.
@@ -68,15 +68,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &UsageError{Err: fmt.Errorf("unexpected argument%s", repeated(args[0])), Hint: cmd.CommandPath() + " --help"}
-}
-
-// repeated quotes a word for an error, unless it looks like an address with a password.
-func repeated(word string) string {
-	if strings.Contains(word, "@") {
-		return ""
-	}
-	return fmt.Sprintf(" %q", word)
+	return unexpected(cmd, "unexpected argument: "+cmd.Name()+" takes none")
 }
 
 // printJSON writes v as the one JSON value of a command's output.

@@ -15,6 +15,8 @@ type setting struct {
 	key   string // dotted: aof.increment-size
 	env   string // AOFSIDECAR_AOF_INCREMENT_SIZE
 	index []int  // of the field, for reflect
+
+	secret bool // its value is shown nowhere
 }
 
 // settings lists the leaves of Config in the order of its fields.
@@ -31,9 +33,18 @@ func appendSettings(out []setting, t reflect.Type, prefix string, index []int) [
 			continue
 		}
 		env := envPrefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key))
-		out = append(out, setting{key: key, env: env, index: path})
+		out = append(out, setting{key: key, env: env, index: path, secret: field.Type == reflect.TypeFor[Secret]()})
 	}
 	return out
+}
+
+// keysOf returns the keys of settings.
+func keysOf(all []setting) []string {
+	keys := make([]string, len(all))
+	for i, s := range all {
+		keys[i] = s.key
+	}
+	return keys
 }
 
 // set parses text into the setting's field of c.

@@ -47,7 +47,7 @@ size          base 1.0 MiB, 2 increments 3.0 KiB
 disk          1.0 GiB free, FULL: reading has stopped
 failed        sync: EIO
 tail          of the last run is kept until the upstream answers
-guard         TRIPPED 2m ago: 9 keys became 0; timeline t is kept until it is released
+guard         TRIPPED 2m ago: 9 keys became 0; timeline t is kept until `+"`aofsidecar unpin t`"+`
 version       v1, up 1h
 `, out.String())
 

@@ -102,7 +102,7 @@ func (u upstreamAccess) dial(ctx context.Context) (net.Conn, error) {
 // client returns a client for commands beside the replication link. It connects when it is used, keeps at most one
 // connection, introduces itself by nothing but HELLO 2 (with AUTH in it; AUTH alone where HELLO is refused), and retries nothing.
 func (u upstreamAccess) client() *redis.Client {
-	return redis.NewClient(&redis.Options{
+	client := redis.NewClient(&redis.Options{
 		Addr:                       u.config.Addr,
 		Dialer:                     func(ctx context.Context, _, _ string) (net.Conn, error) { return u.dial(ctx) },
 		CredentialsProviderContext: u.credentials,
@@ -119,6 +119,8 @@ func (u upstreamAccess) client() *redis.Client {
 		WriteTimeout:          sideTimeout,
 		ContextTimeoutEnabled: true,
 	})
+	client.AddHook(secretLogin{})
+	return client
 }
 
 // noLibraryLog is silent: what go-redis has to say comes back as errors, too.

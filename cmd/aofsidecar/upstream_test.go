@@ -1,13 +1,18 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
 
@@ -103,4 +108,78 @@ func TestSideConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server whose AUTH and HELLO are renamed repeats user and password in its error: neither log nor report may.
+func TestRefusedLoginRepeatsNothing(t *testing.T) {
+	for _, name := range []string{"redis-7.0", "valkey-9.1"} {
+		t.Run(name, func(t *testing.T) {
+			server := testenv.StartServer(t, testenv.Pick(t, name), testenv.WithUser("mirror", "on", ">s3cret", "~*", "+@all"),
+				testenv.WithConfig(`rename-command AUTH ""`, `rename-command HELLO ""`))
+			config := mirrorConfig(t, server)
+			config.Upstream.Username, config.Upstream.Password = "mirror", Secret{"s3cret"}
+
+			found := gatherFacts(t.Context(), config, time.Millisecond).checkConnect()
+			require.Equal(t, resultFail, found.Result)
+			require.Contains(t, found.Message, "AUTH is renamed")
+			require.NotContains(t, found.Message+found.Next, "s3cret")
+			require.NotContains(t, found.Message, "mirror")
+
+			status := startMirror(t, config).await(t, "login to be refused", func(s Status) bool { return s.Upstream.LastFailure != nil })
+			require.Equal(t, "refused", status.Upstream.LastFailure.Class)
+			require.Contains(t, status.Upstream.LastFailure.Message, "AUTH is renamed")
+			require.NotContains(t, status.Upstream.LastFailure.Message, "s3cret")
+			require.NotContains(t, status.NotReady, "s3cret")
+		})
+	}
+}
+
+// What stands between us and a server may answer anything, in any form.
+func TestLoginAnswersRepeatNothing(t *testing.T) {
+	for _, answer := range []string{
+		"-ERR unknown command 'HELLO', with args beginning with: '2' 'AUTH' 'mirror' 's3cret' \r\n",
+		"-WRONGPASS s3cret\r\n", "-LOADING s3cret\r\n", "-NOAUTH s3cret\r\n", "-READONLY s3cret\r\n", "-MOVED 1 s3cret\r\n", "-s3cret\r\n",
+		"s3cret\r\n", "$s3cret\r\n", "*s3cret\r\n", ":s3cret\r\n", "*2\r\n:s3cret\r\n", "_s3cret\r\n", "!6\r\ns3cret\r\n",
+		"*2\r\n-s3cret\r\n-s3cret\r\n", "+s3cret\r\n", "=10\r\ntxt:s3cret\r\n", "",
+	} {
+		t.Run(fmt.Sprintf("%.12q", answer), func(t *testing.T) {
+			config := DefaultConfig()
+			config.Upstream.Addr = answerAlways(t, answer)
+			config.Upstream.Username, config.Upstream.Password = "mirror", Secret{"s3cret"}
+			config.AOF.Dir = t.TempDir()
+			found := gatherFacts(t.Context(), config, time.Millisecond).checkConnect()
+			require.Equal(t, resultFail, found.Result)
+			require.NotContains(t, fmt.Sprintf("%+v", found), "s3cret")
+		})
+	}
+}
+
+// answerAlways listens until the test ends, gives every login this answer, and then closes the connection.
+func answerAlways(t *testing.T, answer string) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			in := resp.NewReader(conn)
+			for range 2 { // HELLO, AUTH
+				if _, err := in.Next(); err != nil || answer == "" {
+					break
+				}
+				_, _ = io.WriteString(conn, answer)
+			}
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-ended
+	})
+	return listener.Addr().String()
 }

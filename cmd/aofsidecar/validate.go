@@ -68,7 +68,16 @@ func (u *UpstreamConfig) validate(v *validator) {
 	}
 	v.require(u.Password.IsZero() || u.PasswordFile == "", "upstream.password-file", "excludes upstream.password: give one of them")
 	v.require(u.ReplTimeout >= Duration(time.Second), "upstream.repl-timeout", "must be at least 1s")
+	v.check(checkPath(u.PasswordFile), "upstream.password-file")
 	u.TLS.validate(v)
+}
+
+// checkPath refuses the content of a file in the place of its path, and repeats none of it.
+func checkPath(path string) error {
+	if strings.ContainsAny(path, "\r\n") {
+		return errors.New("has more than one line: the path of a file is wanted, not what is in it")
+	}
+	return nil
 }
 
 // endpoint splits upstream.addr into the network and the address for net.Dial.
@@ -82,6 +91,9 @@ func (u *UpstreamConfig) endpoint() (network, address string) {
 
 // validate refuses settings that would be ignored: who names a CA expects TLS.
 func (t *TLSConfig) validate(v *validator) {
+	v.check(checkPath(t.CAFile), "upstream.tls.ca-file")
+	v.check(checkPath(t.CertFile), "upstream.tls.cert-file")
+	v.check(checkPath(t.KeyFile), "upstream.tls.key-file")
 	if !t.Enabled {
 		const ignored = "has no effect while upstream.tls.enabled is false"
 		v.require(t.CAFile == "", "upstream.tls.ca-file", ignored)
@@ -125,8 +137,8 @@ func checkFileName(name string) error {
 	return nil
 }
 
-// checkHostPort wants host:port; an empty host is every address, which only a listener can use. What may hold a password,
-// a URL or anything before an @, is not repeated in the error.
+// checkHostPort wants host:port; an empty host is every address, which only a listener can use. Errors do not repeat it: what people
+// write instead, a URL or user:password@, may hold a password.
 func checkHostPort(addr string, listen bool) error {
 	if strings.Contains(addr, "@") && listen {
 		return errors.New("has an @: write host:port")
@@ -139,14 +151,14 @@ func checkHostPort(addr string, listen bool) error {
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("%q is not host:port", addr)
+		return errors.New("is not host:port")
 	}
 	if host == "" && !listen {
-		return fmt.Errorf("%q names no host", addr)
+		return errors.New("names no host: write host:port")
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || (number == 0 && !listen) {
-		return fmt.Errorf("%q: port must be a number from 1 to 65535", addr)
+		return errors.New("the port must be a number from 1 to 65535")
 	}
 	return nil
 }

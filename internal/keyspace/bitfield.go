@@ -22,11 +22,11 @@ func runBitField(c *call) error {
 	case parsedUnknown:
 		return &UnknownCommandError{Name: string(c.args[0])}
 	}
-	_, v, err := c.stringAt(c.args[1])
+	e, v, err := c.stringAt(c.args[1])
 	if size == 0 || err != nil {
 		return err
 	}
-	if v, err = c.stretch(c.args[1], v, size); err != nil {
+	if v, err = c.stretch(c.args[1], e, v, size); err != nil {
 		return err
 	}
 	op = bitFieldOp{}
@@ -91,7 +91,8 @@ func (op *bitFieldOp) parse(args [][]byte) (n int, result parsed) {
 		return 0, parsedWrong
 	}
 	if op.kind == bitFieldNone {
-		return n, op.overflow.parse(args[1])
+		op.overflow, result = parseOverflow(args[1])
+		return n, result
 	}
 	ok := op.parseType(args[1]) && op.parseOffset(args[2])
 	if n == 4 && ok {

@@ -11,18 +11,17 @@ const (
 	bitFail                    // nothing is written
 )
 
-func (o *bitOverflow) parse(word []byte) parsed {
+func parseOverflow(word []byte) (bitOverflow, parsed) {
 	switch {
 	case isWord(word, "WRAP"):
-		*o = bitWrap
+		return bitWrap, parsedWell
 	case isWord(word, "SAT"):
-		*o = bitSat
+		return bitSat, parsedWell
 	case isWord(word, "FAIL"):
-		*o = bitFail
+		return bitFail, parsedWell
 	default:
-		return parsedUnknown
+		return bitWrap, parsedUnknown
 	}
-	return parsedWell
 }
 
 // addSigned adds for a signed field of that width, and takes for overflow what servers do (bitops.c:checkSignedBitfieldOverflow): their
@@ -81,8 +80,6 @@ func writeBits(data []byte, at int64, width int, field uint64) {
 
 // untilZero returns what C takes an argument for that it reads as a string.
 func untilZero(arg []byte) []byte {
-	if at := bytes.IndexByte(arg, 0); at >= 0 {
-		return arg[:at]
-	}
-	return arg
+	text, _, _ := bytes.Cut(arg, []byte{0})
+	return text
 }

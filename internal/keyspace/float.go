@@ -42,7 +42,7 @@ func parseLimit(b []byte) (float64, bool) {
 // convertFloat converts a text that floatPrefix accepts. If it overflows, the value is an infinity and ok is false.
 func convertFloat(b []byte) (f float64, ok bool) {
 	var buf [64]byte
-	if len(b) > 2 && isHexPrefix(b) && bytes.IndexAny(b, "pP") < 0 {
+	if len(b) > 2 && isHexPrefix(b) && !bytes.ContainsAny(b, "pP") {
 		b = append(append(buf[:0], b...), 'p', '0') // strtod does without, Go does not
 	}
 	f, err := strconv.ParseFloat(string(b), 64)

@@ -92,7 +92,7 @@ func TestGeoAtRandom(t *testing.T) {
 	order := rapid.SampledFrom([]string{"ASC", "DESC", "ANY"})
 	member := rapid.Map(rapid.IntRange(0, 60), func(n int) string { return fmt.Sprint("m", n) })
 	key := rapid.SampledFrom([]string{"a", "b"})
-	word := func(w string) *rapid.Generator[string] { return rapid.Just(w) }
+	word := rapid.Just[string]
 	add := genMany("GEOADD", []*rapid.Generator[string]{key}, []*rapid.Generator[string]{longitude, latitude, member})
 	checkRandom(t, all, rapid.OneOf(add, add, add, add,
 		genCommand("GEOSEARCHSTORE", rapid.Just("d"), key, word("FROMLONLAT"), longitude, latitude, word("BYRADIUS"), reach, unit),

@@ -64,7 +64,7 @@ func parseGeoSearchStore(args [][]byte) (q geoQuery, ok bool) {
 
 // sound reports whether options go together.
 func (q *geoQuery) sound() bool {
-	return !(q.stored != nil && q.shown) && !(q.any && q.count == 0)
+	return (q.stored == nil || !q.shown) && (!q.any || q.count > 0)
 }
 
 // options parses options, of which one function knows those of one command alone: it returns how many arguments it takes, 0 if the first one is

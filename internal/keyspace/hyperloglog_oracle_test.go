@@ -1,10 +1,13 @@
 package keyspace
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
 
@@ -21,8 +24,8 @@ func TestPFAdd(t *testing.T) {
 }
 
 // elements makes a command that adds n elements.
-func elements(name, key, prefix string, from, n int) []string {
-	command := []string{name, key}
+func elements(key, prefix string, from, n int) []string {
+	command := []string{"PFADD", key}
 	for i := range n {
 		command = append(command, prefix+strconv.Itoa(from+i))
 	}
@@ -30,12 +33,12 @@ func elements(name, key, prefix string, from, n int) []string {
 }
 
 func TestHyperLogLogGrows(t *testing.T) {
-	for _, step := range []int{1, 7, 100, 5000} {
-		t.Run(fmt.Sprint(step), func(t *testing.T) {
+	for _, at := range []struct{ step, commands int }{{1, 100}, {9, 100}, {250, 30}, {5000, 4}} {
+		t.Run(fmt.Sprint(at.step), func(t *testing.T) {
 			var commands [][]string
-			for n := 0; n < 20_000 && len(commands) < 1000; n += step {
-				commands = append(commands, elements("PFADD", "k", "element:", n, step))
-				if step < 10 && len(commands)%50 == 0 || step > 10 {
+			for n := range at.commands {
+				commands = append(commands, elements("k", "element:", n*at.step, at.step))
+				if n%10 == 0 || at.commands < 50 {
 					commands = append(commands, []string{"PFCOUNT", "k"}, []string{"PFCOUNT", "k"})
 				}
 			}
@@ -44,28 +47,68 @@ func TestHyperLogLogGrows(t *testing.T) {
 	}
 }
 
-// TestHyperLogLogPromotes stops around where the sparse form ends.
+// TestHyperLogLogPromotes goes over where the sparse form ends in single steps.
 func TestHyperLogLogPromotes(t *testing.T) {
-	for n := 1200; n < 2400; n += 37 {
-		checkArgs(t, all, [][]string{elements("PFADD", "k", "x", 0, n), {"PFCOUNT", "k"}, {"PFDEBUG", "ENCODING", "k"}})
+	for _, prefix := range []string{"x", "y", "z"} {
+		h, n := newHLL(), 0
+		for ; h[hllEncoding] == hllSparse; n++ {
+			var err error
+			h, _, err = h.set(hllHash([]byte(prefix + strconv.Itoa(n))))
+			require.NoError(t, err)
+		}
+		commands := [][]string{elements("k", prefix, 0, n-5), {"PFCOUNT", "k"}, {"PFMERGE", "l", "k"}}
+		for i := range 8 {
+			commands = append(commands, elements("k", prefix, n-5+i, 1), []string{"PFMERGE", "l", "k"})
+		}
+		checkArgs(t, all, commands)
 	}
 }
 
-// rankOver33 has a rank that no run can hold, so that a sparse HyperLogLog becomes dense for it alone.
-func rankOver33(t *testing.T) string {
-	t.Helper()
-	for i := range 1 << 40 {
-		element := []byte("r" + strconv.Itoa(i))
-		if _, rank := hllHash(element); rank > 20 {
-			return string(element)
-		}
+// elementOf returns the element of 8 bytes that belongs to a register with a rank: murmur64A backwards.
+func elementOf(register int, rank byte) string {
+	const m, seed = 0xc6a4a7935bd1e995, 0xadc83b19
+	inverse := uint64(m) // of m: Newton's method, each round doubles the bits that are right
+	for range 5 {
+		inverse *= 2 - m*inverse
 	}
-	t.Fatal("no element")
-	return ""
+	unshift := func(n uint64) uint64 { return n ^ n>>47 }
+	hash := uint64(register) | 1<<(hllIndexBits+rank-1)
+	k := unshift(unshift(hash)*inverse) * inverse
+	k ^= seed ^ uint64(8*m&math.MaxUint64)
+	return string(binary.LittleEndian.AppendUint64(nil, unshift(k*inverse)*inverse))
+}
+
+// TestRanks is for ranks that no test meets by chance: those above 32 have no sparse form.
+func TestRanks(t *testing.T) {
+	for rank := byte(1); rank <= hllRankBits; rank++ {
+		register, got := hllHash([]byte(elementOf(77, rank)))
+		require.Equal(t, [2]int{77, int(rank)}, [2]int{register, int(got)})
+		checkArgs(t, all, [][]string{
+			{"PFADD", "k", elementOf(0, rank), elementOf(1, rank), elementOf(2, rank)},
+			{"PFADD", "k", elementOf(16383, rank), elementOf(16382, 1), elementOf(1, 1)},
+			{"PFCOUNT", "k"},
+			{"PFADD", "l", "x"},
+			{"PFMERGE", "l", "k"},
+			{"PFCOUNT", "l"},
+		})
+	}
+}
+
+// TestRunsRandom raises registers that lie together, so that runs part and join.
+func TestRunsRandom(t *testing.T) {
+	near := rapid.Custom(func(t *rapid.T) string {
+		register := rapid.SampledFrom([]int{0, 60, 8000, 16374}).Draw(t, "region") + rapid.IntRange(0, 9).Draw(t, "register")
+		return elementOf(register, byte(rapid.OneOf(rapid.IntRange(1, 3), rapid.IntRange(1, 34)).Draw(t, "rank")))
+	})
+	checkRandom(t, all, rapid.OneOf(
+		genMany("PFADD", []*rapid.Generator[string]{genKey()}, []*rapid.Generator[string]{near}),
+		genCommand("PFCOUNT", genKey()),
+		genCommand("PFMERGE", genKey(), genKey()),
+	))
 }
 
 func TestPFMerge(t *testing.T) {
-	small, other, big := elements("PFADD", "small", "s", 0, 30), elements("PFADD", "other", "o", 0, 300), elements("PFADD", "big", "b", 0, 9000)
+	small, other, big := elements("small", "s", 0, 30), elements("other", "o", 0, 300), elements("big", "b", 0, 9000)
 	for name, commands := range map[string][]string{
 		"nothing":        {"PFMERGE d", "PFMERGE d", "PFMERGE e no no2"},
 		"sparse":         {"PFMERGE d small", "PFMERGE d other small", "PFCOUNT d", "PFMERGE d", "PFMERGE small small"},
@@ -86,8 +129,8 @@ func TestPFMerge(t *testing.T) {
 func TestHyperLogLogRandom(t *testing.T) {
 	element := rapid.OneOf(genBlob(), rapid.Map(rapid.IntRange(0, 5000), strconv.Itoa))
 	many := rapid.Custom(func(t *rapid.T) []string {
-		return elements("PFADD", genKey().Draw(t, "key"), rapid.SampledFrom([]string{"p", "q"}).Draw(t, "prefix"),
-			rapid.IntRange(0, 3000).Draw(t, "from"), rapid.SampledFrom([]int{1, 20, 300, 1500}).Draw(t, "n"))
+		return elements(genKey().Draw(t, "key"), rapid.SampledFrom([]string{"p", "q"}).Draw(t, "prefix"),
+			rapid.IntRange(0, 2000).Draw(t, "from"), rapid.SampledFrom([]int{1, 20, 150, 900}).Draw(t, "n"))
 	})
 	checkRandom(t, all, rapid.OneOf(
 		many, many,

@@ -36,7 +36,7 @@ func (l *listValue) size() int64      { return listBytes + l.bytes }
 func (l *listValue) clone() value {
 	to := &listValue{n: l.n}
 	for c := l.first; c != nil; c = c.next {
-		to.link(&chunk{packed: c.packed.clone()}, to.last)
+		to.link(&chunk{packed: c.clone()}, to.last)
 	}
 	return to
 }
@@ -44,7 +44,7 @@ func (l *listValue) clone() value {
 // each calls visit for each element from the first on until it returns false. The text is valid during the call.
 func (l *listValue) each(visit func(elem []byte) bool) {
 	for c := l.first; c != nil; c = c.next {
-		if !c.packed.each(visit) {
+		if !c.each(visit) {
 			return
 		}
 	}
@@ -100,7 +100,7 @@ func (l *listValue) seal(c *chunk) {
 		return
 	}
 	was := cap(c.buf)
-	c.packed = c.packed.clone()
+	c.packed = c.clone()
 	l.bytes += int64(cap(c.buf) - was)
 }
 
@@ -176,7 +176,7 @@ func (l *listValue) popBack(n int) {
 // cut removes n elements from a chunk that has more, between two places in it, and does not count them.
 func (l *listValue) cut(c *chunk, from, to, n int) {
 	was := cap(c.buf)
-	c.packed.cut(from, to, n)
+	c.cut(from, to, n)
 	c.fit()
 	l.bytes += int64(cap(c.buf) - was)
 }

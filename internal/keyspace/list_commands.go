@@ -105,7 +105,7 @@ func (c *call) setInList() error {
 	}
 	if packedSince := 11; l.first == l.last && c.space.opt.Format.Version >= packedSince {
 		// Servers from 7.2 on keep small lists in one listpack, whose index is a C int: 1<<32 is 0 (listpack.c:lpSeek).
-		at = int64(int32(at)) //nolint:gosec // as they do
+		at = int64(int32(at))
 	}
 	if at < 0 {
 		at += int64(l.n)

@@ -44,7 +44,7 @@ func (l *listValue) set(i int, elem []byte) {
 
 func (l *listValue) splice(c *chunk, at, end int, e *element) {
 	was := cap(c.buf)
-	c.packed.splice(at, end, e)
+	c.splice(at, end, e)
 	l.bytes += int64(cap(c.buf) - was)
 }
 

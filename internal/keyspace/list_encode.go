@@ -17,7 +17,7 @@ func decodeList(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
 }
 
 func (l *listValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
-	dst = rdb.AppendLength(dst, uint64(l.n)) //nolint:gosec // a count
+	dst = rdb.AppendLength(dst, uint64(l.n))
 	l.each(func(elem []byte) bool {
 		dst = rdb.AppendString(dst, elem)
 		return true

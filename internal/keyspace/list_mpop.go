@@ -18,11 +18,10 @@ type multiPop struct {
 
 // parseMultiPop parses args that begin with the number of keys (t_list.c:lmpopGenericCommand).
 func parseMultiPop(args [][]byte) (m multiPop, ok bool) {
-	keys, ok := parseInt(args[0])
-	if !ok || keys < 1 || keys+1 >= int64(len(args)) {
+	m.keys, args, ok = countedKeys(args)
+	if !ok || len(args) == 0 {
 		return m, false
 	}
-	m.keys, args = args[1:1+keys], args[1+keys:]
 	if m.end, ok = parseListEnd(args[0]); !ok {
 		return m, false
 	}

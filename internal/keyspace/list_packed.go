@@ -42,7 +42,7 @@ type element struct {
 func packElement(elem []byte) element {
 	e := element{text: elem, body: -1, inner: 1 + len(elem)}
 	if n, ok := parseInt(elem); ok {
-		e.integer = uint64(n)<<1 ^ uint64(n>>63) //nolint:gosec // zigzag keeps all bits
+		e.integer = uint64(n)<<1 ^ uint64(n>>63)
 		e.body = (bits.Len64(e.integer) + 7) / 8
 		e.inner = 1 + e.body
 	} else if len(elem) > maxShort {
@@ -52,7 +52,12 @@ func packElement(elem []byte) element {
 	return e
 }
 
-func varintBytes(n int) int { return max(1, (bits.Len(uint(n))+6)/7) } //nolint:gosec // a length
+func varintBytes(n int) int {
+	if n < 0x80 {
+		return 1
+	}
+	return (bits.Len(uint(n)) + 6) / 7
+}
 
 // write writes the element to dst, which has its size.
 func (e *element) write(dst []byte) {
@@ -96,7 +101,7 @@ func elementBytes(b []byte) int {
 		inner += int(head) - headShort
 	default:
 		n, digits := binary.Uvarint(b[1:])
-		inner += digits + int(n) //nolint:gosec // it was the length of a slice
+		inner += digits + int(n)
 	}
 	return inner + varintBytes(inner)
 }
@@ -112,7 +117,7 @@ func elementText(b []byte, scratch *numberBuffer) []byte {
 		for i := range head {
 			zigzag |= uint64(b[1+i]) << (8 * i)
 		}
-		return strconv.AppendInt(scratch[:0], int64(zigzag>>1)^-int64(zigzag&1), 10) //nolint:gosec // zigzag
+		return strconv.AppendInt(scratch[:0], int64(zigzag>>1)^-int64(zigzag&1), 10)
 	case head < headLong:
 		return b[1 : 1+head-headShort]
 	default:
@@ -171,7 +176,7 @@ func (p *packed) each(visit func(elem []byte) bool) bool {
 func (p *packed) find(want []byte, at int) int {
 	for at < len(p.buf) {
 		size := elementBytes(p.buf[at:])
-		if size == len(want) && string(p.buf[at:at+size]) == string(want) {
+		if size == len(want) && p.buf[at] == want[0] && string(p.buf[at:at+size]) == string(want) {
 			return at
 		}
 		at += size

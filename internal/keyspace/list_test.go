@@ -34,9 +34,9 @@ func TestElement(t *testing.T) {
 		sizes = append(sizes, e.size)
 	}
 	at := len(p.buf)
-	for i := len(sizes) - 1; i >= 0; i-- {
-		require.Equal(t, at-sizes[i], p.before(at), "%.20q", texts[i])
-		at -= sizes[i]
+	for i, size := range slices.Backward(sizes) {
+		require.Equal(t, at-size, p.before(at), "%.20q", texts[i])
+		at -= size
 	}
 	require.Equal(t, p.from, at)
 }

@@ -115,7 +115,7 @@ func (o *oracle) ask(ctx context.Context, pipe redis.Pipeliner, keys map[place]*
 		for _, args := range k.commands {
 			k.errs = append(k.errs, pipe.Do(ctx, args...))
 		}
-		k.made = look(ctx, pipe, at.key, "")
+		k.made = look(ctx, pipe, at.key, k.typ)
 		pipe.Do(ctx, "DEL", at.key)
 	}
 }
@@ -181,7 +181,7 @@ func (o *oracle) compare(t tester, space *Space, keys map[place]*ours, sizes []i
 		if server != restored {
 			found = append(found, o.explain(t, at, k, "as RDB body", server, restored))
 		}
-		if k.typ != "stream" && server != made {
+		if server != made {
 			found = append(found, o.explain(t, at, k, "as commands", server, made))
 		}
 	}

@@ -232,20 +232,26 @@ func (s *setValue) remove(member []byte) bool {
 	case setOfInts:
 		return isInt && s.ints.remove(n)
 	case setOfFew:
-		if len(member) > maxFewMember {
-			return false
-		}
-		var b fewElement
-		e := packElement(member)
-		at := s.few.find(b.write(&e), s.few.from)
-		if at >= 0 {
-			s.few.cut(at, at+e.size, 1)
-			s.few.fit()
-		}
-		return at >= 0
-	default:
+		return s.removeFew(member)
+	case setInTable:
 		return s.table.remove(member, n, isInt)
 	}
+	return false
+}
+
+func (s *setValue) removeFew(member []byte) bool {
+	if len(member) > maxFewMember {
+		return false
+	}
+	var b fewElement
+	e := packElement(member)
+	at := s.few.find(b.write(&e), s.few.from)
+	if at < 0 {
+		return false
+	}
+	s.few.cut(at, at+e.size, 1)
+	s.few.fit()
+	return true
 }
 
 func (t *setTable) remove(member []byte, n int64, isInt bool) bool {

@@ -14,7 +14,7 @@ func decodeSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
 }
 
 func (s *setValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
-	dst = rdb.AppendLength(dst, uint64(s.len())) //nolint:gosec // a count
+	dst = rdb.AppendLength(dst, uint64(s.len()))
 	s.each(func(member []byte) bool {
 		dst = rdb.AppendString(dst, member)
 		return true

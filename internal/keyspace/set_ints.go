@@ -13,7 +13,7 @@ type intSet struct {
 
 func intWidth(n int64) int {
 	switch {
-	case n == int64(int16(n)): //nolint:gosec // whether it fits is the question
+	case n == int64(int16(n)):
 		return 2
 	case math.MinInt32 <= n && n <= math.MaxInt32:
 		return 4
@@ -34,11 +34,11 @@ func (s *intSet) at(i int) int64 {
 	b := s.data[i*s.width:]
 	switch s.width {
 	case 2:
-		return int64(int16(binary.LittleEndian.Uint16(b))) //nolint:gosec // as it was written
+		return int64(int16(binary.LittleEndian.Uint16(b)))
 	case 4:
-		return int64(int32(binary.LittleEndian.Uint32(b))) //nolint:gosec // as it was written
+		return int64(int32(binary.LittleEndian.Uint32(b)))
 	default:
-		return int64(binary.LittleEndian.Uint64(b)) //nolint:gosec // as it was written
+		return int64(binary.LittleEndian.Uint64(b))
 	}
 }
 
@@ -46,11 +46,11 @@ func (s *intSet) write(i int, n int64) {
 	b := s.data[i*s.width:]
 	switch s.width {
 	case 2:
-		binary.LittleEndian.PutUint16(b, uint16(n)) //nolint:gosec // it fits
+		binary.LittleEndian.PutUint16(b, uint16(n))
 	case 4:
-		binary.LittleEndian.PutUint32(b, uint32(n)) //nolint:gosec // it fits
+		binary.LittleEndian.PutUint32(b, uint32(n))
 	default:
-		binary.LittleEndian.PutUint64(b, uint64(n)) //nolint:gosec // it fits
+		binary.LittleEndian.PutUint64(b, uint64(n))
 	}
 }
 

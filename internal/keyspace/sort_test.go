@@ -64,7 +64,7 @@ func TestSort(t *testing.T) {
 func TestSortNumbers(t *testing.T) {
 	for _, number := range []string{
 		" 1", "1 ", "\t\n\v\f\r1", "+1", "+-1", "0x10", "0X1.8P1", "-0x1", "0x", "0xg", "0x.8", "0x1p", "1e", "1e+", "1e5", "1E5", "1e+5", ".", ".5", "5.", "-.5", "-", "+", "--1",
-		"nan", "-nan", "nan(1)", "inf", "+inf", "INFINITY", "infinit", "-inf", "infx", "1e308", "1e-307", "1_000", "1,5", "0b1", "0o7", "1x", "\x001", "1\x00", "0e-400", "0x1p-1074",
+		"nan", "-nan", "nan(1)", "inf", "+inf", "INFINITY", "infin", "-inf", "infx", "1e308", "1e-307", "1_000", "1,5", "0b1", "0o7", "1x", "\x001", "1\x00", "0e-400", "0x1p-1074",
 		"0000001", "1.7976931348623157e308", "2.2250738585072014e-308", "1d", "1f", "1e5.5", " ", "",
 	} {
 		checkArgs(t, all, sortNumber(number))

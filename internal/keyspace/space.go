@@ -189,3 +189,8 @@ func (s *Space) Each(visit func(k *Key) error) error {
 
 // Functions returns the sources of the function libraries, by name.
 func (s *Space) Functions() [][]byte { return s.libraries.sources() }
+
+// NewKey returns a key that is in no Space, with the RDB body of its value, which it keeps.
+func NewKey(f rdb.Format, db int, name []byte, t rdb.Type, raw []byte, expire int64) Key {
+	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{raw: raw, typ: t, expire: expire}, format: f}
+}

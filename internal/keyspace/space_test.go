@@ -190,8 +190,11 @@ func TestUsedIsNearTheHeap(t *testing.T) {
 func TestHotPathsDoNotAllocate(t *testing.T) {
 	s := newTestSpace(0)
 	var p Plan
-	run(t, s, "HSET h f v")
-	for _, command := range []string{"HSET h f w", "DEL missing", "UNLINK a b c", "PEXPIREAT h 33000000000000", "PERSIST h", "RENAME h h", "PING", "SELECT 3", "MULTI"} {
+	run(t, s, "HSET h f v", "INCR n", "SET s value", "RPUSH l a b", "SADD set a b", "SADD ints 1 2", "ZADD z 1 a 2 b")
+	for _, command := range []string{
+		"HSET h f w", "HINCRBY h n 1", "DEL missing", "UNLINK a b c", "PEXPIREAT h 33000000000000", "PERSIST h", "RENAME h h", "PING", "SELECT 3", "MULTI",
+		"INCR n", "INCRBY n 5", "DECR n", "SETRANGE s 0 x", "SETBIT s 0 1", "LSET l 0 c", "RPOPLPUSH l l", "SADD set a", "SADD ints 2", "ZADD z 3 a", "ZINCRBY z 1 a",
+	} {
 		args := toArgs(split(t, []string{command})[0])
 		s.table.Plan(args, &p)
 		require.Zero(t, testing.AllocsPerRun(100, func() { s.table.Plan(args, &p) }), "plan %s", command)

@@ -20,6 +20,10 @@ type streamValue struct {
 	entriesAdded uint64
 	groups       map[string]*streamGroup
 	bytes        int64 // of nodes and groups, about
+
+	// Logs ask for one entry after another, so that a search begins where the last one ended.
+	head  streamPlace // of the first entry that is not deleted, at most
+	found streamPlace // of the entry that was found last
 }
 
 func streamCommands() []command {
@@ -55,6 +59,7 @@ func (s *streamValue) clone() value {
 	c.nodes = slices.Clone(s.nodes)
 	for i := range c.nodes {
 		c.nodes[i].Listpack = slices.Clone(c.nodes[i].Listpack)
+		c.bytes += c.nodes[i].size() - s.nodes[i].size()
 	}
 	c.groups = make(map[string]*streamGroup, len(s.groups))
 	for name, g := range s.groups {

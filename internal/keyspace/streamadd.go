@@ -148,13 +148,14 @@ func (s *streamValue) trimNode(n *streamNode, t *trimArgs) bool {
 	}
 	marked, before := int64(0), n.size()
 	r := n.entries()
+	r.seek(&s.head)
 	for r.next() {
 		if t.by == trimLength && s.length <= t.length || t.by == trimID && r.id.Compare(t.id) >= 0 {
 			break
 		}
 		r.skip()
 		if !r.deleted() {
-			n.mark(&r)
+			s.mark(n, &r)
 			marked++
 			s.length--
 		}
@@ -171,11 +172,14 @@ func (s *streamValue) trimNode(n *streamNode, t *trimArgs) bool {
 }
 
 // mark marks the entry that r is at, or behind, as deleted; r goes on behind it.
-func (n *streamNode) mark(r *entryReader) {
+func (s *streamValue) mark(n *streamNode, r *entryReader) {
 	before := len(n.Listpack)
 	n.Listpack = n.Listpack.ReplaceInt(r.start, r.flags|rdb.StreamEntryDeleted)
 	r.list = n.Listpack
-	r.at += len(n.Listpack) - before
+	if wider := len(n.Listpack) - before; wider != 0 {
+		r.at += wider
+		s.head, s.found = streamPlace{}, streamPlace{}
+	}
 }
 
 // dropNodes removes the first n nodes.
@@ -185,6 +189,7 @@ func (s *streamValue) dropNodes(n int) {
 		s.nodes[i] = streamNode{} // what is before the slice would be kept
 	}
 	s.nodes = s.nodes[n:]
+	s.head, s.found = streamPlace{}, streamPlace{}
 }
 
 // removeNode removes one node, and moves what is on the shorter side of it.
@@ -192,6 +197,7 @@ func (s *streamValue) removeNode(at int) {
 	if at >= len(s.nodes)/2 {
 		s.bytes -= s.nodes[at].size()
 		s.nodes = slices.Delete(s.nodes, at, at+1)
+		s.head, s.found = streamPlace{}, streamPlace{}
 		return
 	}
 	node := s.nodes[at]
@@ -203,8 +209,10 @@ func (s *streamValue) removeNode(at int) {
 // first returns the id of the first entry that is not deleted.
 func (s *streamValue) first() rdb.StreamID {
 	for i := range s.nodes {
-		for r := s.nodes[i].entries(); r.next(); r.skip() {
+		r := s.nodes[i].entries()
+		for r.seek(&s.head); r.next(); r.skip() {
 			if !r.deleted() {
+				s.head = r.place()
 				return r.id
 			}
 		}

@@ -44,8 +44,13 @@ func (s *streamValue) find(id rdb.StreamID) (node int, r entryReader, found bool
 	}
 	node = sort.Search(len(s.nodes), func(i int) bool { return s.nodes[i].Master.Compare(id) > 0 })
 	for node = max(node-1, 0); node < len(s.nodes); node++ {
-		for r = s.nodes[node].entries(); r.next(); r.skip() {
+		r = s.nodes[node].entries()
+		if s.found.id.Compare(id) <= 0 {
+			r.seek(&s.found)
+		}
+		for ; r.next(); r.skip() {
 			if c := r.id.Compare(id); c >= 0 && !r.deleted() {
+				s.found = r.place()
 				return node, r, c == 0
 			}
 		}
@@ -73,7 +78,7 @@ func (s *streamValue) remove(id rdb.StreamID) bool {
 		return true
 	}
 	before := n.size()
-	n.mark(&r)
+	s.mark(n, &r)
 	n.setCounts(live-1, deleted+1)
 	s.bytes += n.size() - before
 	return true

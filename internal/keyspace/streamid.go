@@ -80,10 +80,8 @@ func streamIDText(arg []byte) ([]byte, bool) {
 
 // cString is what of arg is before the first zero byte.
 func cString(arg []byte) []byte {
-	if at := bytes.IndexByte(arg, 0); at >= 0 {
-		return arg[:at]
-	}
-	return arg
+	text, _, _ := bytes.Cut(arg, []byte{0})
+	return text
 }
 
 // parseUint parses a number as servers do (util.c:string2ull): what is no plain integer is for strtoull, which takes spaces and a plus ahead,

@@ -157,7 +157,8 @@ type entryReader struct {
 	listReader
 	master       rdb.StreamID
 	masterFields int64
-	fieldsAt     int // the master's
+	fieldsAt     int // where the master's are
+	entriesAt    int // where the first entry is
 
 	// The entry, after next:
 	start  int // the position of its flags
@@ -172,7 +173,28 @@ func (n *streamNode) entries() entryReader {
 	r.masterFields = r.int()
 	r.fieldsAt = r.at
 	r.listReader.skip(r.masterFields + 1)
+	r.entriesAt = r.at
 	return r
+}
+
+// streamPlace is where an entry is. It holds until the node goes or flags change their width, which servers' never do. The zero one is the
+// beginning of any node.
+type streamPlace struct {
+	master rdb.StreamID // of the node
+	id     rdb.StreamID
+	offset int // from the first entry
+}
+
+// place is where r is.
+func (r *entryReader) place() streamPlace {
+	return streamPlace{master: r.master, id: r.id, offset: r.start - r.entriesAt}
+}
+
+// seek goes to p, if that is in this node.
+func (r *entryReader) seek(p *streamPlace) {
+	if p.master == r.master {
+		r.at = r.entriesAt + p.offset
+	}
 }
 
 // next reads what comes before the fields and values of the next entry, which skip or each must read.

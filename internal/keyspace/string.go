@@ -57,23 +57,3 @@ func (c *call) setString(key, text []byte) *entry {
 	c.space.account(e, len(key))
 	return e
 }
-
-// extend makes v at least size bytes long, with zeros behind what it has.
-func (c *call) extend(v *stringValue, size int64) error {
-	data := v.bytes()
-	if err := c.growString(int64(len(data)), size); err != nil {
-		return err
-	}
-	if missing := int(size) - len(data); missing > 0 {
-		v.data = append(data, make([]byte, missing)...)
-	}
-	return nil
-}
-
-// growString returns ErrTooBig if a string must not grow to that size.
-func (c *call) growString(from, to int64) error {
-	if to > maxStringBytes {
-		return ErrTooBig
-	}
-	return c.grow(to - from)
-}

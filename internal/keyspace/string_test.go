@@ -12,7 +12,7 @@ import (
 )
 
 // spaceWith returns a Space on which the commands have run, none of them refused.
-func spaceWith(t testing.TB, opt Options, commands ...string) *Space {
+func spaceWith(t *testing.T, opt Options, commands ...string) *Space {
 	t.Helper()
 	s := New(NewTable(), opt)
 	for _, command := range commands {
@@ -117,13 +117,11 @@ func TestStringsTooBig(t *testing.T) {
 	require.ErrorIs(t, s.Run(0, toArgs([]string{"BITOP", "NOT", "b", "a"})), ErrTooBig)
 }
 
-// TestAppendPastLimit appends to a string that is as long as one may be.
-func TestAppendPastLimit(t *testing.T) {
-	s := spaceWith(t, Options{}, "SET k v")
-	v, ok := s.db(0).keys["k"].value.(*stringValue)
-	require.True(t, ok)
-	v.data = make([]byte, maxStringBytes) // never touched: no memory
-	require.ErrorIs(t, s.Run(0, toArgs([]string{"APPEND", "k", "x"})), ErrTooBig)
+// TestStringsPastLimit is for a string that is as long as one may be.
+func TestStringsPastLimit(t *testing.T) {
+	c := &call{space: New(NewTable(), Options{})}
+	require.NoError(t, c.growString(maxStringBytes-1, maxStringBytes))
+	require.ErrorIs(t, c.growString(maxStringBytes, maxStringBytes+1), ErrTooBig)
 }
 
 // TestStringsAccounted says that a Space knows what its strings take as they grow, shrink and go.
@@ -186,9 +184,11 @@ func TestStringKeepsNoArgument(t *testing.T) {
 	}
 	copy(arg, "XXXXX")
 	for _, key := range []string{"k", "a"} {
-		require.True(t, s.db(0).keys[key].value.(*stringValue).is([]byte("hello")), key)
+		v, ok := s.db(0).keys[key].value.(*stringValue)
+		require.True(t, ok && v.is([]byte("hello")), key)
 	}
-	clone := s.db(0).keys["k"].value.clone().(*stringValue)
+	clone, ok := s.db(0).keys["k"].value.clone().(*stringValue)
+	require.True(t, ok)
 	require.NoError(t, s.Run(0, toArgs([]string{"SETRANGE", "k", "0", "J"})))
 	require.True(t, clone.is([]byte("hello")))
 }

@@ -62,12 +62,11 @@ func (v *stringValue) text(scratch []byte) []byte {
 	return v.data
 }
 
-// bytes makes the value one that is not kept as an integer, and returns its bytes, which may be written to.
-func (v *stringValue) bytes() []byte {
+// unpack makes the value one that is not kept as an integer, so that its bytes can be changed.
+func (v *stringValue) unpack() {
 	if v.data == nil {
 		v.data = strconv.AppendInt(nil, v.number, 10)
 	}
-	return v.data
 }
 
 // integer returns the value as an integer, if servers would take it for one.

@@ -7,7 +7,12 @@ type zaddFlags struct{ nx, xx, gt, lt, incr bool }
 
 // compatible reports whether the server takes them together, for so many members.
 func (f *zaddFlags) compatible(members int) bool {
-	return !(f.nx && (f.xx || f.gt || f.lt)) && !(f.gt && f.lt) && !(f.incr && members > 1)
+	switch {
+	case f.nx && (f.xx || f.gt || f.lt), f.gt && f.lt, f.incr && members > 1:
+		return false
+	default:
+		return true
+	}
 }
 
 // parse takes options from the front of args and returns what is left.

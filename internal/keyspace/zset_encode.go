@@ -1,6 +1,8 @@
 package keyspace
 
 import (
+	"slices"
+
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
@@ -26,18 +28,16 @@ func decodeZSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
 func (z *zsetValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
 	dst = rdb.AppendLength(dst, uint64(z.length()))
 	if z.table != nil {
-		items := z.table.sorted()
-		for i := len(items) - 1; i >= 0; i-- {
-			dst = rdb.AppendString(dst, z.table.show(items[i]))
-			dst = rdb.AppendScore(dst, items[i].score)
+		for _, item := range slices.Backward(z.table.sorted()) {
+			dst = rdb.AppendString(dst, z.table.show(item))
+			dst = rdb.AppendScore(dst, item.score)
 		}
 		return rdb.TypeZSet2, dst
 	}
 	var buf [maxPackedMembers]int
-	entries := z.packed.entries(buf[:0])
-	for i := len(entries) - 1; i >= 0; i-- {
-		dst = rdb.AppendString(dst, z.packed.member(entries[i]))
-		dst = rdb.AppendScore(dst, z.packed.score(entries[i]))
+	for _, at := range slices.Backward(z.packed.entries(buf[:0])) {
+		dst = rdb.AppendString(dst, z.packed.member(at))
+		dst = rdb.AppendScore(dst, z.packed.score(at))
 	}
 	return rdb.TypeZSet2, dst
 }

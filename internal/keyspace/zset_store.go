@@ -60,19 +60,13 @@ const (
 
 // of is t_zset.c:zunionInterAggregate: infinity less infinity is 0, and the first one stays where the second is no number.
 func (a aggregate) of(score, with float64) float64 {
-	switch a {
-	case aggregateMin:
-		if with < score {
-			return with
-		}
-		return score
-	case aggregateMax:
-		if with > score {
-			return with
-		}
-		return score
-	default:
+	switch {
+	case a == aggregateSum:
 		return orZero(score + with)
+	case a == aggregateMin && with < score, a == aggregateMax && with > score:
+		return with
+	default:
+		return score
 	}
 }
 
@@ -161,8 +155,9 @@ func (c *call) zsetSources() (sources []zsetSource, options [][]byte, err error)
 	return sources, options, nil
 }
 
-// bySize orders sources from the smallest on, which is the order that scores are added in (t_zset.c:zunionInterDiffGenericCommand); equal ones
-// stay as they are, as qsort of the GNU C library leaves them.
+// bySize orders sources from the smallest on, which is the order that scores are added in (t_zset.c:zunionInterDiffGenericCommand), and with
+// three sources or more the order decides about the last bit of a sum. Equal ones stay as they are, as qsort of the GNU C library leaves them; that of
+// musl, with which some images are built, may not.
 func bySize(sources []zsetSource) {
 	slices.SortStableFunc(sources, func(a, b zsetSource) int { return cmp.Compare(a.length(), b.length()) })
 }

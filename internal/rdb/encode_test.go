@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,6 +70,22 @@ func drawString(t *rapid.T) []byte {
 	default:
 		return rapid.SliceOfN(rapid.ByteRange('a', 'd'), 0, 20_000).Draw(t, "letters")
 	}
+}
+
+// FuzzAppendString: every string comes back, the compressed ones too.
+func FuzzAppendString(f *testing.F) {
+	for _, s := range []string{"", "-128", "2147483648", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", noise(300) + noise(300), strings.Repeat("abc", 300)} {
+		f.Add([]byte(s), uint16(1))
+		f.Add([]byte(s), uint16(700))
+	}
+	f.Fuzz(func(t *testing.T, unit []byte, times uint16) {
+		s := bytes.Repeat(unit, 1+int(times)%1000)
+		raw := rdb.AppendString(nil, s)
+		require.LessOrEqual(t, len(raw), len(s)+9)
+		got, err := rdb.DecodeString(raw)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(s, got))
+	})
 }
 
 func TestDecodeStringRefuses(t *testing.T) {
@@ -143,6 +160,60 @@ func TestWriter(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, large, string(got))
 	}
+}
+
+// TestWriterWritesWhatReaderReads: any keys, of any size, with anything in front of them.
+func TestWriterWritesWhatReaderReads(t *testing.T) {
+	type entry struct {
+		db        int
+		a         rdb.Attributes
+		key, body string
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var out bytes.Buffer
+		w := rdb.NewWriter(&out, redis12)
+		var want, got []entry
+		for range rapid.IntRange(0, 20).Draw(t, "keys") {
+			e := entry{
+				db: rapid.IntRange(0, 70_000).Draw(t, "db"),
+				a: rdb.Attributes{
+					HasExpire: rapid.Bool().Draw(t, "expires"), Expire: rapid.Int64().Draw(t, "expire"),
+					HasIdle: rapid.Bool().Draw(t, "has idle"), Idle: rapid.Uint64().Draw(t, "idle"),
+					HasFreq: rapid.Bool().Draw(t, "has freq"), Freq: rapid.Byte().Draw(t, "freq"),
+				},
+				key:  string(drawString(t)),
+				body: string(rdb.AppendString(nil, drawString(t))),
+			}
+			require.NoError(t, w.SelectDB(e.db))
+			require.NoError(t, w.Key(rdb.TypeString, e.a, []byte(e.key), []byte(e.body)))
+			want = append(want, e)
+		}
+		require.NoError(t, w.Close())
+		r, err := rdb.NewReader(&out)
+		require.NoError(t, err)
+		for item, err := r.Next(); err == nil; item, err = r.Next() {
+			var raw bytes.Buffer
+			require.NoError(t, r.CopyRaw(&raw))
+			if item.Kind == rdb.KeyItem {
+				a := rdb.Attributes{HasExpire: item.HasExpire, Expire: item.Expire, HasIdle: item.HasIdle, Idle: item.Idle, HasFreq: item.HasFreq, Freq: item.Freq}
+				got = append(got, entry{item.DB, a, string(item.Key), raw.String()[item.HeadBytes:]})
+			}
+		}
+		require.True(t, r.Checksummed())
+		for i := range want { // what does not apply is not written
+			a := &want[i].a
+			if !a.HasExpire {
+				a.Expire = 0
+			}
+			if !a.HasIdle {
+				a.Idle = 0
+			}
+			if !a.HasFreq {
+				a.Freq = 0
+			}
+		}
+		require.True(t, slices.Equal(want, got))
+	})
 }
 
 // TestWriterKeepsItsError: what the writer below says stays.

@@ -1,5 +1,7 @@
 package rdb
 
+import "encoding/binary"
+
 // What the format can say: see appendLZF.
 const (
 	lzfMaxLiteral = 1 << 5
@@ -7,6 +9,9 @@ const (
 	lzfMaxMatch   = 1<<8 + 1<<3
 	lzfMinMatch   = 3
 )
+
+// lzfHash spreads three bytes over 32 bits.
+const lzfHash = 0x9E3779B1
 
 // appendLZFCompressed appends what appendLZF turns back into src, or returns false if that takes more than limit bytes; what was appended
 // then is undefined. src must be shorter than 2 GiB.
@@ -38,12 +43,13 @@ type lzfCompressor struct {
 // run compresses. table[h] is one more than where three bytes that hash to h were last; shift makes a hash of 32 bits an index of it.
 func (c *lzfCompressor) run(table []int32, shift uint) ([]byte, bool) {
 	src := c.src
-	for i := 0; i+lzfMinMatch <= len(src); {
-		h := (uint32(src[i])<<16 | uint32(src[i+1])<<8 | uint32(src[i+2])) * 0x9E3779B1 >> shift
+	for i := 0; i+4 <= len(src); {
+		v := binary.LittleEndian.Uint32(src[i:]) << 8 // the first three
+		h := v * lzfHash >> shift
 		from := int(table[h]) - 1
 		table[h] = int32(i) + 1
-		if from < 0 || i-from > lzfMaxBack || src[from] != src[i] || src[from+1] != src[i+1] || src[from+2] != src[i+2] {
-			i++
+		if from < 0 || i-from > lzfMaxBack || binary.LittleEndian.Uint32(src[from:])<<8 != v {
+			i += 1 + (i-c.done)>>6 // what has not compressed for long will not compress soon
 			continue
 		}
 		n, most := lzfMinMatch, min(len(src)-i, lzfMaxMatch)
@@ -54,6 +60,9 @@ func (c *lzfCompressor) run(table []int32, shift uint) ([]byte, bool) {
 		c.match(i-from, n)
 		if i += n; c.over() {
 			return c.dst, false
+		}
+		if i+2 <= len(src) { // so that what begins at the end of a match is found again
+			table[binary.LittleEndian.Uint32(src[i-2:])<<8*lzfHash>>shift] = int32(i) - 1
 		}
 	}
 	c.literals(len(src))

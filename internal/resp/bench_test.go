@@ -33,6 +33,10 @@ func BenchmarkScanner(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for rest := p; len(rest) > 0; {
+					if n := s.Others(rest); n > 0 {
+						rest = rest[n:]
+						continue
+					}
 					n, done, err := s.Next(rest)
 					if err != nil || !done {
 						require.NoError(b, err)

@@ -250,6 +250,9 @@ func FuzzScanner(f *testing.F) {
 		s.Reset()
 		require.Equal(t, want, scan(t, &s, cutAtRandom(in, seed)...))
 
+		requireOthersAgree(t, want, annotations, in)
+		requireOthersAgree(t, want, annotations, cutAtRandom(in, seed)...)
+
 		if annotations {
 			requireReaderAgrees(t, in, want)
 		}

@@ -11,7 +11,8 @@ type Run struct {
 	// always whole commands, and they begin at a command's end.
 	Dropped int64
 
-	// Data are kept bytes, verbatim. They are valid only until Append returns. May be empty.
+	// Data are kept bytes, verbatim. They stay valid until Append of this run returns; with More, until Append of the first run without More
+	// returns, or of one that fails. May be empty.
 	Data []byte
 
 	// Boundary is how many of the run's bytes (Dropped included) lie before the last boundary

@@ -1,0 +1,177 @@
+package fold
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+
+	"github.com/aofsidecar/aofsidecar/internal/keyspace"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+)
+
+// scan reads the entries and other items of the base's RDB. visit is to skip, copy or read each.
+func (f *folder) scan(ctx context.Context, visit func(*rdb.Reader, *rdb.Item) error) error {
+	if !f.base.rdb {
+		return nil
+	}
+	r, err := rdb.NewReader(io.NewSectionReader(f.base.R, 0, f.base.tail))
+	if err != nil {
+		return &InputError{File: f.base.Name, Err: err}
+	}
+	told := int64(0)
+	for n := 0; ; n++ {
+		if n%checkEvery == 0 {
+			f.step(r.Offset() - told)
+			told = r.Offset()
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+		}
+		it, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			f.step(r.Offset() - told)
+			return nil
+		}
+		if err != nil {
+			return f.inputError(r, err)
+		}
+		if err := visit(r, &it); err != nil {
+			return f.inputError(r, err)
+		}
+	}
+}
+
+// first copies what nothing touches, and what is carried, and loads the rest into sp, if it fits. If not, sp is of no use.
+func (f *folder) first(ctx context.Context, sp, libraries *keyspace.Space) (fits bool, err error) {
+	l := loader{folder: f, sp: sp, fits: true}
+	err = f.scan(ctx, func(r *rdb.Reader, it *rdb.Item) error {
+		switch it.Kind {
+		case rdb.KeyItem:
+			return l.entry(r, it)
+		case rdb.FunctionItem:
+			source, err := readFunction(r)
+			if err != nil {
+				return err
+			}
+			return libraries.PutFunction(source)
+		case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem, rdb.ModuleAuxItem:
+		}
+		return f.out.other(r, it)
+	})
+	return l.fits, err
+}
+
+// loader takes the entries of the base in the first scan.
+type loader struct {
+	*folder
+	sp   *keyspace.Space
+	fits bool
+}
+
+func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
+	id := l.idOf(it)
+	if id == noKey {
+		if l.plan.drops(it.DB, it.Key) {
+			return nil
+		}
+		l.res.Copied++
+		return l.out.item(l.plan.dbs.number(it.DB), r, it)
+	}
+	if l.keys.isTainted(id) {
+		if l.plan.allDropped {
+			return nil
+		}
+		return l.out.item(l.plan.dbs.number(it.DB), r, it)
+	}
+	if l.keys.is(id, overwritten) || l.plan.allDropped {
+		return nil
+	}
+	b, err := readBody(r, it, l.room())
+	if err != nil {
+		return err
+	}
+	l.keys.info[id].raw = uint32(min(b.size, math.MaxUint32))
+	if b.over() {
+		l.fits, l.sp = false, nil // from now on it is measured only
+		return nil
+	}
+	if l.fits {
+		l.sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, expireOf(it))
+	}
+	return nil
+}
+
+// room is how many bytes the next value may have; 0: as many as it likes.
+func (l *loader) room() int64 {
+	switch {
+	case !l.fits:
+		return 1
+	case l.opt.MaxMemory == 0:
+		return 0
+	default:
+		return max(1, l.opt.MaxMemory-l.sp.Used())
+	}
+}
+
+// idOf returns the key of an entry if anything touches it, else noKey.
+func (f *folder) idOf(it *rdb.Item) keyID {
+	if id := f.keys.find(it.DB, it.Key); id != noKey {
+		return id
+	}
+	if f.keys.matching(it.DB, it.Key) == noKey {
+		return noKey
+	}
+	id, _ := f.keys.add(it.DB, it.Key)
+	f.keys.linkMatching(it.DB, it.Key, id)
+	return id
+}
+
+// load puts the values of a part into sp.
+func (f *folder) load(ctx context.Context, sp *keyspace.Space, n int) error {
+	if f.plan.allDropped {
+		return nil
+	}
+	return f.scan(ctx, func(r *rdb.Reader, it *rdb.Item) error {
+		if it.Kind != rdb.KeyItem {
+			return nil
+		}
+		id := f.keys.find(it.DB, it.Key)
+		if id == noKey || f.keys.is(id, overwritten) {
+			return nil
+		}
+		info := &f.keys.info[f.keys.root(id)]
+		if info.flags&tainted != 0 || int(info.pass) != n {
+			return nil
+		}
+		limit := int64(0)
+		if f.opt.MaxMemory > 0 {
+			limit = max(1, f.opt.MaxMemory-sp.Used())
+		}
+		b, err := readBody(r, it, limit)
+		if err != nil {
+			return err
+		}
+		if b.over() {
+			return keyspace.ErrTooBig
+		}
+		sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, expireOf(it))
+		return nil
+	})
+}
+
+// copyTainted copies the entries of a link that is carried after all.
+func (f *folder) copyTainted(ctx context.Context, root keyID) error {
+	if f.plan.allDropped {
+		return nil
+	}
+	return f.scan(ctx, func(r *rdb.Reader, it *rdb.Item) error {
+		if it.Kind != rdb.KeyItem {
+			return nil
+		}
+		if id := f.keys.find(it.DB, it.Key); id == noKey || f.keys.root(id) != root {
+			return nil
+		}
+		return f.out.item(f.plan.dbs.number(it.DB), r, it)
+	})
+}

@@ -1,0 +1,94 @@
+package fold
+
+// keyID is a key that is touched, or a pattern that stands for some.
+type keyID uint32
+
+const noKey = ^keyID(0)
+
+// What is known of a key. tainted and the pass count for a root only.
+const (
+	overwritten uint8 = 1 << iota // its first command leaves nothing of the value before
+	tainted                       // its commands are carried
+	isPattern                     // no key
+	loaded                        // its value was put into the Space
+)
+
+// keyInfo is a key; which links it is in says parent.
+type keyInfo struct {
+	parent keyID
+	pass   uint16
+	flags  uint8
+	raw    uint32 // bytes of its value in the base, as far as it is known
+}
+
+// keyTable is the touched keys by database (see dbMap), linked by union-find.
+type keyTable struct {
+	dbs      map[int]map[string]keyID
+	info     []keyInfo
+	patterns map[int][]pattern
+	anyTaint bool
+}
+
+func newKeyTable() *keyTable {
+	return &keyTable{dbs: map[int]map[string]keyID{}, patterns: map[int][]pattern{}}
+}
+
+// find returns the key, or noKey.
+func (t *keyTable) find(db int, key []byte) keyID {
+	if id, ok := t.dbs[db][string(key)]; ok {
+		return id
+	}
+	return noKey
+}
+
+// add returns the key, which is new if fresh.
+func (t *keyTable) add(db int, key []byte) (id keyID, fresh bool) {
+	keys := t.dbs[db]
+	if id, ok := keys[string(key)]; ok {
+		return id, false
+	}
+	if keys == nil {
+		keys = map[string]keyID{}
+		t.dbs[db] = keys
+	}
+	id = t.node(0)
+	keys[string(key)] = id
+	return id, true
+}
+
+func (t *keyTable) node(flags uint8) keyID {
+	id := keyID(len(t.info))
+	t.info = append(t.info, keyInfo{parent: id, flags: flags})
+	return id
+}
+
+// root stands for all that are linked with id.
+func (t *keyTable) root(id keyID) keyID {
+	for t.info[id].parent != id {
+		up := t.info[id].parent
+		t.info[id].parent = t.info[up].parent
+		id = up
+	}
+	return id
+}
+
+func (t *keyTable) link(a, b keyID) {
+	a, b = t.root(a), t.root(b)
+	if a == b {
+		return
+	}
+	if a > b { // the older one: chains stay short enough, and the result does not depend on luck
+		a, b = b, a
+	}
+	t.info[b].parent = a
+	t.info[a].flags |= t.info[b].flags & tainted
+}
+
+func (t *keyTable) taint(id keyID) {
+	t.info[t.root(id)].flags |= tainted
+	t.anyTaint = true
+}
+
+func (t *keyTable) isTainted(id keyID) bool { return t.info[t.root(id)].flags&tainted != 0 }
+
+func (t *keyTable) is(id keyID, flag uint8) bool { return t.info[id].flags&flag != 0 }

@@ -1,0 +1,55 @@
+package fold
+
+import "bytes"
+
+// pattern is one of SORT's: a key with a * in it.
+type pattern struct {
+	prefix, suffix []byte
+	text           string
+	id             keyID
+}
+
+func (p *pattern) matches(key []byte) bool {
+	return len(key) >= len(p.prefix)+len(p.suffix) && bytes.HasPrefix(key, p.prefix) && bytes.HasSuffix(key, p.suffix)
+}
+
+// addPattern returns the node that stands for all keys that text can become.
+func (t *keyTable) addPattern(db int, text []byte) keyID {
+	for _, p := range t.patterns[db] {
+		if p.text == string(text) {
+			return p.id
+		}
+	}
+	prefix, suffix, _ := bytes.Cut(bytes.Clone(text), []byte("*"))
+	p := pattern{prefix: prefix, suffix: suffix, text: string(text), id: t.node(isPattern)}
+	t.patterns[db] = append(t.patterns[db], p)
+	return p.id
+}
+
+// matching returns the first pattern that key matches, or noKey.
+func (t *keyTable) matching(db int, key []byte) keyID {
+	for i := range t.patterns[db] {
+		if p := &t.patterns[db][i]; p.matches(key) {
+			return p.id
+		}
+	}
+	return noKey
+}
+
+// linkMatching links id with all patterns that key matches.
+func (t *keyTable) linkMatching(db int, key []byte, id keyID) {
+	for i := range t.patterns[db] {
+		if p := &t.patterns[db][i]; p.matches(key) {
+			t.link(p.id, id)
+		}
+	}
+}
+
+// linkPatterns links each pattern with the keys that match it.
+func (t *keyTable) linkPatterns() {
+	for db := range t.patterns {
+		for key, id := range t.dbs[db] {
+			t.linkMatching(db, []byte(key), id)
+		}
+	}
+}
