@@ -22,11 +22,11 @@ func runBitField(c *call) error {
 	case parsedUnknown:
 		return &UnknownCommandError{Name: string(c.args[0])}
 	}
-	_, v, err := c.stringAt(c.args[1])
+	e, v, err := c.stringAt(c.args[1])
 	if size == 0 || err != nil {
 		return err
 	}
-	if v, err = c.stretch(c.args[1], v, size); err != nil {
+	if v, err = c.stretch(c.args[1], e, v, size); err != nil {
 		return err
 	}
 	op = bitFieldOp{}

@@ -19,14 +19,14 @@ func runSetBit(c *call) error {
 	if !ok || at < 0 || !bitOK || bit&^1 != 0 {
 		return errFailed
 	}
-	_, v, err := c.stringAt(key)
+	e, v, err := c.stringAt(key)
 	if err != nil {
 		return err
 	}
 	if at > maxBitOffset {
 		return ErrTooBig
 	}
-	if v, err = c.stretch(key, v, at/8+1); err != nil {
+	if v, err = c.stretch(key, e, v, at/8+1); err != nil {
 		return err
 	}
 	mask := byte(0x80) >> (at % 8)

@@ -81,16 +81,13 @@ func (c *call) replace(key []byte, v value) {
 	}
 }
 
-// remove removes the key and reports whether there was one.
-func (c *call) remove(key []byte) bool {
+// remove removes the key, if there is one.
+func (c *call) remove(key []byte) {
 	keys := c.space.db(c.db).keys
-	e := keys[string(key)]
-	if e == nil {
-		return false
+	if e := keys[string(key)]; e != nil {
+		c.space.forget(e)
+		delete(keys, string(key))
 	}
-	c.space.forget(e)
-	delete(keys, string(key))
-	return true
 }
 
 // grow returns ErrTooBig if n bytes more are more than the Space may take: a few bytes of arguments can ask for half a gigabyte.

@@ -24,7 +24,7 @@ func TestParseDouble(t *testing.T) {
 	require.True(t, math.Signbit(negative))
 	for _, text := range []string{
 		"", " ", "-", "+", ".", "-.", "e1", ".e1", "1e", "1e+", "1x", " 1", "1 ", "1\x00", "1_0", "1,5", "--1", "+-1", "0x", "0x.", "0x1p", "0xp1", "0b1", "1p1", "0x_1",
-		"in", "infi", "infinit", "infinityx", "nan", "-nan", "NaN(1)", "1e400", "-1e400", "0x1p1024", "1e-400", "2e-324", "0x1p-1076", "1d", "1f",
+		"in", "infi", "infinito", "infinityx", "nan", "-nan", "NaN(1)", "1e400", "-1e400", "0x1p1024", "1e-400", "2e-324", "0x1p-1076", "1d", "1f",
 	} {
 		_, ok := parseDouble([]byte(text))
 		require.False(t, ok, text)
@@ -33,7 +33,7 @@ func TestParseDouble(t *testing.T) {
 
 func TestParseLimit(t *testing.T) {
 	for text, want := range map[string]float64{
-		"": 0, "\x00x": 0, "1": 1, " 1": 1, "\t\n\v\f\r1": 1, "1\x00junk": 1, "1e400": math.Inf(1), "-1e400": math.Inf(-1), "1e-400": 0, "0x10": 16,
+		"": 0, "\x00x": 0, "1": 1, "\t\n\v\f\r 1": 1, "1\x00junk": 1, "1e400": math.Inf(1), "-1e400": math.Inf(-1), "1e-400": 0, "0x10": 16,
 	} {
 		got, ok := parseLimit([]byte(text))
 		require.True(t, ok, text)

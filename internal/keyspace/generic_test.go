@@ -162,8 +162,10 @@ func TestFunctions(t *testing.T) {
 	check(t, load("", "x", "1"), "FUNCTION FLUSH foo", "FUNCTION FLUSH async x", load("REPLACE REPLACE", "y", "1"))
 	check(t, load("", "x", "1"), "FUNCTION FLUSH async", load("", "y", "1"))
 	check(t, load("", "x", "1"), "FUNCTION FLUSH", "function load", "FUNCTION DELETE x y")
-	for _, first := range []string{"#!lua", "#!lua name=", "#!lua name=a-b", "#!lua name=a NAME=b", "#!lua foo=1 name=a", "lua name=a", "#!lua  name=A_1 ", `#!lua name='a'`, `#!lua 'name=a b'`,
-		`#!lua \"name=a\\x62\"`, `#!lua name=\"a`, `#!lua name=a\t`, ""} {
+	for _, first := range []string{
+		"#!lua", "#!lua name=", "#!lua name=a-b", "#!lua name=a NAME=b", "#!lua foo=1 name=a", "lua name=a", "#!lua  name=A_1 ", `#!lua name='a'`, `#!lua 'name=a b'`,
+		`#!lua \"name=a\\x62\"`, `#!lua name=\"a`, `#!lua name=a\t`, "",
+	} {
 		check(t, `FUNCTION LOAD "`+first+`\nredis.register_function('f', function() return 1 end)"`)
 	}
 	check(t, `FUNCTION LOAD "#!lua name=x redis.register_function('f', function() return 1 end)"`)

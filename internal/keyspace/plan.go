@@ -47,7 +47,7 @@ type KeyUse struct {
 	DB int
 	// Use says what is done with it.
 	Use Use
-	// Pattern says that Key is a pattern with a * in it, as SORT has them, and means every key that it can become when the * is
+	// Pattern says that Key is a pattern with a * in it, as SORT has them, and means every key that it can become when the first * is
 	// replaced by any bytes.
 	Pattern bool
 }
@@ -87,9 +87,6 @@ func (p *Plan) add(key []byte, use Use) {
 
 // writes1 is the plan of a command that changes the key behind its name.
 func writes1(args [][]byte, p *Plan) { p.add(args[1], Writes) }
-
-// overwrites1 is the plan of a command that overwrites the key behind its name.
-func overwrites1(args [][]byte, p *Plan) { p.add(args[1], Overwrites) }
 
 // overwritesAll is the plan of a command that overwrites all keys behind its name.
 func overwritesAll(args [][]byte, p *Plan) {

@@ -57,25 +57,3 @@ func (c *call) setString(key, text []byte) *entry {
 	c.space.account(e, len(key))
 	return e
 }
-
-// extend makes v at least size bytes long, with zeros behind what it has.
-func (c *call) extend(v *stringValue, size int64) error {
-	v.unpack()
-	have := int64(len(v.data))
-	if size <= have {
-		return nil
-	}
-	if err := c.growString(have, size); err != nil {
-		return err
-	}
-	v.data = append(v.data, make([]byte, size-have)...)
-	return nil
-}
-
-// growString returns ErrTooBig if a string must not grow to that size.
-func (c *call) growString(from, to int64) error {
-	if to > maxStringBytes {
-		return ErrTooBig
-	}
-	return c.grow(to - from)
-}

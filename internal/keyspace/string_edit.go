@@ -28,33 +28,45 @@ func runSetRange(c *call) error {
 	if !ok || offset < 0 {
 		return errFailed
 	}
-	_, v, err := c.stringAt(key)
+	e, v, err := c.stringAt(key)
 	if err != nil || len(part) == 0 {
 		return err
 	}
 	if offset > maxStringBytes {
 		return ErrTooBig
 	}
-	if v, err = c.stretch(key, v, offset+int64(len(part))); err != nil {
+	if v, err = c.stretch(key, e, v, offset+int64(len(part))); err != nil {
 		return err
 	}
 	copy(v.data[offset:], part)
 	return nil
 }
 
-// stretch makes the string under key at least size bytes long, and makes it if v is nil: there is none.
-func (c *call) stretch(key []byte, v *stringValue, size int64) (*stringValue, error) {
-	made := v == nil
-	if made {
+// stretch makes v, the string of e under key, at least size bytes long, with zeros behind what it has. If e is nil, there is none, and one is
+// made.
+func (c *call) stretch(key []byte, e *entry, v *stringValue, size int64) (*stringValue, error) {
+	if e == nil {
 		v = &stringValue{data: []byte{}}
 	}
-	if err := c.extend(v, size); err != nil {
-		return nil, err
+	v.unpack()
+	if have := int64(len(v.data)); have < size {
+		if err := c.growString(have, size); err != nil {
+			return nil, err
+		}
+		v.data = append(v.data, make([]byte, size-have)...)
 	}
-	if made {
+	if e == nil {
 		c.put(key, v)
 	} else {
-		c.changed(key)
+		c.space.account(e, len(key))
 	}
 	return v, nil
+}
+
+// growString returns ErrTooBig if a string must not grow to that size.
+func (c *call) growString(from, to int64) error {
+	if to > maxStringBytes {
+		return ErrTooBig
+	}
+	return c.grow(to - from)
 }

@@ -22,14 +22,14 @@ func runDelIfEq(c *call) error {
 
 func planGetEx(args [][]byte, p *Plan) {
 	var o stringOptions
-	if _, ok := o.plan(p, o.parse(args[2:], onlyGetEx)); ok {
+	if _, ok := o.plan(p, o.parse(args[2:], optionsOfGetEx)); ok {
 		p.add(args[1], Writes)
 	}
 }
 
 func runGetEx(c *call) error {
 	var o stringOptions
-	if err := o.check(c, o.parse(c.args[2:], onlyGetEx)); err != nil {
+	if err := o.check(c, o.parse(c.args[2:], optionsOfGetEx)); err != nil {
 		return err
 	}
 	e, _, err := c.stringAt(c.args[1])

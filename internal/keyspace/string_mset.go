@@ -58,7 +58,7 @@ func planMSetEx(args [][]byte, p *Plan) {
 		return
 	}
 	var o stringOptions
-	use, ok := o.plan(p, o.parse(rest, onlyMSetEx))
+	use, ok := o.plan(p, o.parse(rest, optionsOfMSetEx))
 	for i := 0; ok && i < len(pairs); i += 2 {
 		p.add(pairs[i], use)
 	}
@@ -70,7 +70,7 @@ func runMSetEx(c *call) error {
 		return errFailed
 	}
 	var o stringOptions
-	if err := o.check(c, o.parse(rest, onlyMSetEx)); err != nil {
+	if err := o.check(c, o.parse(rest, optionsOfMSetEx)); err != nil {
 		return err
 	}
 	if o.nx || o.xx {

@@ -22,17 +22,21 @@ const (
 // relative reports whether the time counts from when the command ran.
 func (k expiryKind) relative() bool { return k == expiryEX || k == expiryPX }
 
+// timed reports whether there is a time.
+func (k expiryKind) timed() bool { return k >= expiryEX }
+
 // seconds reports whether the time is in seconds and not in milliseconds.
 func (k expiryKind) seconds() bool { return k == expiryEX || k == expiryEXAT }
 
 // stringOptions are the options of SET, GETEX and MSETEX (t_string.c:parseExtendedStringArgumentsOrReply).
 type stringOptions struct {
 	kind   expiryKind
-	time   []byte // as it was given
+	time   []byte // as it was given, with a kind that has one
 	at     int64  // time in Unix milliseconds; rdb.NoExpire if there is none, or if it is relative
 	nx, xx bool
 	get    bool
-	equals []byte // of IFEQ; nil if there is none
+	ifEq   bool
+	equals []byte // of IFEQ
 }
 
 // parsed is what came of parsing.
@@ -46,17 +50,17 @@ const (
 	parsedUnknown
 )
 
-// only says which options a command has.
-type only uint8
+// optionsOf says whose options are meant: not all have all.
+type optionsOf uint8
 
 const (
-	onlySet only = iota
-	onlyGetEx
-	onlyMSetEx
+	optionsOfSet optionsOf = iota
+	optionsOfGetEx
+	optionsOfMSetEx
 )
 
-// parse reads the options in args, which belong to a command of that kind.
-func (o *stringOptions) parse(args [][]byte, of only) parsed {
+// parse reads the options in args.
+func (o *stringOptions) parse(args [][]byte, of optionsOf) parsed {
 	for len(args) > 0 {
 		n, result := o.word(args, of)
 		if result != parsedWell {
@@ -70,7 +74,7 @@ func (o *stringOptions) parse(args [][]byte, of only) parsed {
 // finish looks at the time, of which several may have been given: the last one counts.
 func (o *stringOptions) finish() parsed {
 	o.at = rdb.NoExpire
-	if o.time == nil {
+	if !o.kind.timed() {
 		return parsedWell
 	}
 	at, ok := parseInt(o.time)
@@ -87,26 +91,26 @@ func (o *stringOptions) finish() parsed {
 }
 
 // word reads the first option in args and returns how many of them belong to it.
-func (o *stringOptions) word(args [][]byte, of only) (int, parsed) {
+func (o *stringOptions) word(args [][]byte, of optionsOf) (int, parsed) {
 	switch word := args[0]; {
-	case of != onlyGetEx && isWord(word, "NX"):
+	case of != optionsOfGetEx && isWord(word, "NX"):
 		o.nx = true
-		return 1, wrongIf(o.xx || o.equals != nil)
-	case of != onlyGetEx && isWord(word, "XX"):
+		return 1, wrongIf(o.xx || o.ifEq)
+	case of != optionsOfGetEx && isWord(word, "XX"):
 		o.xx = true
-		return 1, wrongIf(o.nx || o.equals != nil)
-	case of == onlySet && isWord(word, "GET"):
+		return 1, wrongIf(o.nx || o.ifEq)
+	case of == optionsOfSet && isWord(word, "GET"):
 		o.get = true
 		return 1, parsedWell
-	case of == onlySet && isWord(word, "IFEQ"):
-		if len(args) < 2 || o.nx || o.xx || o.equals != nil {
+	case of == optionsOfSet && isWord(word, "IFEQ"):
+		if len(args) < 2 || o.nx || o.xx || o.ifEq {
 			return 0, parsedWrong
 		}
-		o.equals = args[1]
+		o.ifEq, o.equals = true, args[1]
 		return 2, parsedWell
-	case of != onlyGetEx && isWord(word, "KEEPTTL"):
+	case of != optionsOfGetEx && isWord(word, "KEEPTTL"):
 		return 1, o.setKind(expiryKeep)
-	case of == onlyGetEx && isWord(word, "PERSIST"):
+	case of == optionsOfGetEx && isWord(word, "PERSIST"):
 		return 1, o.setKind(expiryPersist)
 	default:
 		return o.timed(args)
@@ -159,7 +163,7 @@ func (o *stringOptions) plan(p *Plan, result parsed) (use Use, ok bool) {
 		p.Effect = Carry
 		return Writes, true
 	}
-	if o.nx || o.xx || o.get || o.equals != nil || o.kind == expiryKeep {
+	if o.nx || o.xx || o.get || o.ifEq || o.kind == expiryKeep {
 		return Writes, true
 	}
 	return Overwrites, true

@@ -20,7 +20,7 @@ func TestSet(t *testing.T) {
 		"clears the expiry":        {"SET k v PXAT " + later, "SET k w"},
 		"keeps the expiry":         {"SET k v PXAT " + later, "SET k w KEEPTTL", "SET other x KEEPTTL"},
 		"expiries":                 {"SET a v PXAT " + later, "SET b v EXAT " + laterSeconds, "SET a w exat " + laterSeconds, "SET c v pxat " + later + " PXAT 9999999999998"},
-		"times that are refused":   {"SET k v", "SET k w PXAT 0", "SET k w PXAT -1", "SET k w EXAT 0", "SET k w EXAT 9223372036854775807", "SET k w EXAT 9223372036854776", "SET k w PXAT x", "SET k w PXAT", "SET k w PXAT 01"},
+		"times that are refused":   {"SET k v", "SET k w PXAT 0", "SET k w PXAT -1", "SET k w EXAT 0", "SET k w EXAT 9223372036854775807", "SET k w EXAT 9223372036854776", "SET k w PXAT x", "SET k w PXAT", "SET k w PXAT 01", `SET k w PXAT ""`},
 		"the last time counts":     {"SET k v PXAT x PXAT " + later, "SET k w PXAT " + later + " PXAT x"},
 		"longest times":            {"SET k v PXAT 9223372036854775807", "SET l v EXAT 9223372036854775"},
 		"options exclude":          {"SET k v", "SET k w NX XX", "SET k w XX NX", "SET k w KEEPTTL PXAT " + later, "SET k w PXAT " + later + " KEEPTTL", "SET k w EXAT 5 PXAT " + later, "SET k w NX NX", "SET k w XX XX", "SET k y KEEPTTL KEEPTTL"},

@@ -10,14 +10,14 @@ import (
 
 func planSet(args [][]byte, p *Plan) {
 	var o stringOptions
-	if use, ok := o.plan(p, o.parse(args[3:], onlySet)); ok {
+	if use, ok := o.plan(p, o.parse(args[3:], optionsOfSet)); ok {
 		p.add(args[1], use)
 	}
 }
 
 func runSet(c *call) error {
 	var o stringOptions
-	if err := o.check(c, o.parse(c.args[3:], onlySet)); err != nil {
+	if err := o.check(c, o.parse(c.args[3:], optionsOfSet)); err != nil {
 		return err
 	}
 	key := c.args[1]
@@ -30,12 +30,12 @@ func runSet(c *call) error {
 
 // meets reports whether the key is what the options of SET want (t_string.c:setGenericCommand).
 func (c *call) meets(o *stringOptions, key []byte) (bool, error) {
-	if o.get || o.equals != nil {
+	if o.get || o.ifEq {
 		_, v, err := c.stringAt(key)
 		if err != nil {
 			return false, err
 		}
-		if o.equals != nil && !v.is(o.equals) {
+		if o.ifEq && !v.is(o.equals) {
 			return false, nil
 		}
 	}

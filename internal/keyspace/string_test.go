@@ -117,13 +117,11 @@ func TestStringsTooBig(t *testing.T) {
 	require.ErrorIs(t, s.Run(0, toArgs([]string{"BITOP", "NOT", "b", "a"})), ErrTooBig)
 }
 
-// TestAppendPastLimit appends to a string that is as long as one may be.
-func TestAppendPastLimit(t *testing.T) {
-	s := spaceWith(t, Options{}, "SET k v")
-	v, ok := s.db(0).keys["k"].value.(*stringValue)
-	require.True(t, ok)
-	v.data = make([]byte, maxStringBytes) // never touched: no memory
-	require.ErrorIs(t, s.Run(0, toArgs([]string{"APPEND", "k", "x"})), ErrTooBig)
+// TestStringsPastLimit is for a string that is as long as one may be.
+func TestStringsPastLimit(t *testing.T) {
+	c := &call{space: New(NewTable(), Options{})}
+	require.NoError(t, c.growString(maxStringBytes-1, maxStringBytes))
+	require.ErrorIs(t, c.growString(maxStringBytes, maxStringBytes+1), ErrTooBig)
 }
 
 // TestStringsAccounted says that a Space knows what its strings take as they grow, shrink and go.

@@ -197,6 +197,12 @@ func TestZSetStoreOfMany(t *testing.T) {
 		"ZUNIONSTORE g 2 a b WEIGHTS 1 -1 AGGREGATE MAX", "ZRANGESTORE h g -inf inf BYSCORE", "ZRANGESTORE i g inf -inf BYSCORE REV", "ZINTERSTORE a 3 a b g")...)
 }
 
+// TestZSetReplay: in a log, a set whose time has passed is like any other.
+func TestZSetReplay(t *testing.T) {
+	checkReplay(t, all, "ZADD k 1 a 2 b 3 c", "PEXPIREAT k 1", "zadd k NX 3 a 4 d", "ZINCRBY k 5 a", "ZUNIONSTORE d 1 k WEIGHTS 2", "ZINTERSTORE e 2 k d",
+		"ZRANGESTORE f k 0 0", "ZPOPMIN k 1", "PEXPIREAT d 1", "ZDIFFSTORE d 2 d f", "GEOSEARCHSTORE g k FROMMEMBER a BYRADIUS 1 km", "BZPOPMAX k 0", "ZREMRANGEBYSCORE k 4 4")
+}
+
 func TestZSetsAtRandom(t *testing.T) {
 	score := rapid.OneOf(
 		rapid.SampledFrom([]string{"0", "-0", "1", "-1", "0.1", "0.2", "1e16", "inf", "-inf", "nan", "3.5", "x", "(1", ""}),

@@ -62,10 +62,10 @@ func (p *packedZSet) insert(member []byte, score float64) {
 	p.n++
 }
 
-// reserve makes room for so many bytes more, and for some that may follow: a quarter, not twice as much as append would.
+// reserve makes room for so many bytes more, and for some that may follow: an eighth, not as much again as append would.
 func (p *packedZSet) reserve(size int) {
 	if need := len(p.buf) + size; need > cap(p.buf) {
-		p.buf = append(make([]byte, 0, need+need/4), p.buf...)
+		p.buf = append(make([]byte, 0, need+need/8), p.buf...)
 	}
 }
 

@@ -114,7 +114,8 @@ func wholeRange() window { return window{limit: -1} }
 
 // span returns the ranks of a part of a range, from lo up to hi, which is left. It goes through the set as t_zset.c does, which matters where a
 // range by member is asked of a set with several scores: the range begins with the first member behind the minimum, and ends before the first
-// one from there on that is behind the maximum.
+// one from there on that is behind the maximum. (Of a large such set a server removes what the heights of its skip list's nodes happen to let it
+// find, and even its own replica may remove something else. Here it is searched for in halves.)
 func (z *zsetValue) span(r zsetRange, w window) (lo, hi int) {
 	n := z.length()
 	if n == 0 || r.void() || w.offset >= int64(n) || !z.touches(r) {
