@@ -15,8 +15,9 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 )
 
-// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; nothing else
-// in it changes before the upstream has answered, save that our own temporary names and what a crash left half removed go.
+// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; before the upstream
+// has answered no command in it changes: our own temporary names and what a crash left half removed go, the manifest is renewed,
+// and what no mark proves durable may be written anew as it was.
 //
 // Errors: *HeldError, *NotOursError, *CorruptError; others are the disk's.
 func Open(ctx context.Context, opt Options) (*Log, error) {
