@@ -113,9 +113,17 @@ func (l *Log) load(ctx context.Context) error {
 }
 
 // renewManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
-// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew.
+// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew. One that was replaced since
+// it was read stands: whoever did that removes what it no longer names.
 func (l *Log) renewManifest() error {
-	err := l.replaceManifest(l.man)
+	data, err := readFile(l.fs, l.at.path(l.at.manifest()), maxManifest)
+	if err != nil {
+		return fmt.Errorf("read manifest again: %w", err)
+	}
+	if string(data) != l.manText {
+		return &NotOursError{Dir: l.opt.Dir, What: "its manifest changed while it was opened: does a server run here?"}
+	}
+	err = l.replaceManifest(l.man)
 	if isNoSpace(err) {
 		return l.fs.SyncDir(l.at.aofDir())
 	}
