@@ -10,6 +10,10 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
+// runBytes is from how many kept bytes on a run ends at the next boundary outside MULTI: the log can say where it stands between two runs only,
+// and after a kill -9 it goes on from where it last did. A fresh backlog upstream holds a mebibyte.
+const runBytes = 128 << 10
+
 // feeder finds the commands in the stream's bytes and appends them to the sink as runs. It knows nothing of the
 // connection.
 type feeder struct {
@@ -44,10 +48,12 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 	f.run = stream.Run{Whole: true, UnixMilli: at}
 	data, cmd := 0, 0 // p[data:cmd] are the run's commands, p[cmd:i] is the one being scanned
 	for i := seen; i < len(p); {
-		if n := f.scan.Others(p[i:]); n > 0 {
+		if n := f.scan.Others(p[i:min(i+runBytes, len(p))]); n > 0 {
 			i += n
-			cmd, f.pieces = i, false
-			f.bound(cmd - data)
+			cmd = i
+			if data, err = f.bound(ctx, p, data, cmd); err != nil {
+				return data, err
+			}
 			continue
 		}
 		n, done, err := f.scan.Next(p[i:])
@@ -71,8 +77,10 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 			f.drop(int64(i - cmd))
 			data = i
 		}
-		cmd, f.pieces = i, false
-		f.bound(cmd - data)
+		cmd = i
+		if data, err = f.bound(ctx, p, data, cmd); err != nil {
+			return data, err
+		}
 	}
 	if err := f.append(ctx, p[data:cmd]); err != nil {
 		return data, err
@@ -84,12 +92,18 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 	return cmd, nil
 }
 
-// bound notes that a command ends after the run's first kept bytes.
-func (f *feeder) bound(kept int) {
-	if !f.track.Multi {
-		f.run.Boundary = f.run.Dropped + int64(kept)
-		f.run.DB = f.track.DB
+// bound notes that a command ends at p[cmd], and hands the run over if it is long. It returns where the data of the run at hand begin.
+func (f *feeder) bound(ctx context.Context, p []byte, data, cmd int) (int, error) {
+	f.pieces = false
+	if f.track.Multi {
+		return data, nil
 	}
+	f.run.Boundary = f.run.Dropped + int64(cmd-data)
+	f.run.DB = f.track.DB
+	if cmd-data < runBytes {
+		return data, nil
+	}
+	return cmd, f.append(ctx, p[data:cmd])
 }
 
 // piece appends p, the beginning of the pending command or more of it, because there is no room to wait for the rest.
