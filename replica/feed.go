@@ -68,13 +68,9 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 			break
 		}
 		if f.scan.Kind().Dropped() && !f.pieces {
-			if data < cmd {
-				f.run.More = true // at least the command that is dropped
-				if err := f.append(ctx, p[data:cmd]); err != nil {
-					return data, err
-				}
+			if err := f.drop(ctx, p[data:cmd], int64(i-cmd)); err != nil {
+				return data, err
 			}
-			f.drop(int64(i - cmd))
 			data = i
 		}
 		cmd = i
@@ -103,7 +99,10 @@ func (f *feeder) bound(ctx context.Context, p []byte, data, cmd int) (int, error
 	if cmd-data < runBytes {
 		return data, nil
 	}
-	return cmd, f.append(ctx, p[data:cmd])
+	if err := f.append(ctx, p[data:cmd]); err != nil {
+		return data, err
+	}
+	return cmd, nil
 }
 
 // piece appends p, the beginning of the pending command or more of it, because there is no room to wait for the rest.
@@ -113,8 +112,14 @@ func (f *feeder) piece(ctx context.Context, p []byte, at int64) error {
 	return f.append(ctx, p)
 }
 
-// drop counts the command that has just ended, of which n bytes were not let go before.
-func (f *feeder) drop(n int64) {
+// drop counts the command that has just ended, of which n bytes were not let go before; what was kept before it is handed over.
+func (f *feeder) drop(ctx context.Context, kept []byte, n int64) error {
+	if len(kept) > 0 {
+		f.run.More = true // at least the command that is dropped
+		if err := f.append(ctx, kept); err != nil {
+			return err
+		}
+	}
 	n += f.letGo
 	f.letGo = 0
 	if f.scan.Kind() == resp.Replconf && bytes.EqualFold(f.scan.Arg(1), []byte("GETACK")) {
@@ -122,6 +127,7 @@ func (f *feeder) drop(n int64) {
 		f.asked = true
 	}
 	f.run.Dropped += n
+	return nil
 }
 
 // append hands the run over, with its data, if there is anything in it, and begins the next one.
