@@ -35,18 +35,11 @@ func (s *Scanner) Others(p []byte) int {
 // other returns the length of the command that p begins with, if it is of the kind Other, in p as a whole, of no more than 9 arguments and
 // with a name of no more than 9 bytes; else 0.
 func other(p []byte) int {
-	if len(p) < 24 {
+	args, name := commonHead(p)
+	if args == 0 || special(name, p[headBytes]) {
 		return 0
 	}
-	w := binary.LittleEndian.Uint64(p)
-	if w&headMask^headShape&headMask != 0 {
-		return 0
-	}
-	args, name := uint(w>>8)&0xff-'0', uint(w>>40)&0xff-'0'
-	if args-1 > 8 || name-1 > 8 || special(name, p[8]) {
-		return 0
-	}
-	at := 8 + int(name)
+	at := headBytes + int(name)
 	for ; args > 1; args-- {
 		n, size := nextArg(p, at)
 		if size == 0 || n > len(p)-at-size {
@@ -58,6 +51,23 @@ func other(p []byte) int {
 		return 0
 	}
 	return at + 2
+}
+
+// headBytes is the length of a command's beginning, up to its name.
+const headBytes = 8
+
+// commonHead reads the beginning of a command of 1 to 9 arguments with a name of 1 to 9 bytes; args is 0 if it is something else, or p is too
+// short to tell.
+func commonHead(p []byte) (args, name uint) {
+	if len(p) < 3*headBytes {
+		return 0, 0
+	}
+	w := binary.LittleEndian.Uint64(p)
+	args, name = uint(w>>8)&0xff-'0', uint(w>>40)&0xff-'0'
+	if w&headMask^headShape&headMask != 0 || args-1 > 8 || name-1 > 8 {
+		return 0, 0
+	}
+	return args, name
 }
 
 // nextArg reads the end of the argument before at and the header "\r\n$<n>\r\n" of the next one, with one to three digits: its size, 0 if there is
