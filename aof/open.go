@@ -16,8 +16,9 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 )
 
-// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; nothing else
-// in it changes before the upstream has answered, save that our own temporary names and what a crash left half removed go.
+// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; before the upstream
+// has answered no command in it changes: our own temporary names and what a crash left half removed go, the manifest is renewed,
+// and what no mark proves durable may be written anew as it was.
 //
 // Errors: *HeldError, *NotOursError, *CorruptError; others are the disk's.
 func Open(ctx context.Context, opt Options) (*Log, error) {
@@ -114,9 +115,17 @@ func (l *Log) load(ctx context.Context) error {
 }
 
 // renewManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
-// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew.
+// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew. One that was replaced since
+// it was read stands: whoever did that removes what it no longer names.
 func (l *Log) renewManifest() error {
-	err := l.replaceManifest(l.man)
+	data, err := readFile(l.fs, l.at.path(l.at.manifest()), maxManifest)
+	if err != nil {
+		return fmt.Errorf("read manifest again: %w", err)
+	}
+	if string(data) != l.manText {
+		return &NotOursError{Dir: l.opt.Dir, What: "its manifest changed while it was opened: does a server run here?"}
+	}
+	err = l.replaceManifest(l.man)
 	if isNoSpace(err) {
 		return l.fs.SyncDir(l.at.aofDir())
 	}

@@ -7,27 +7,27 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
-// What a field's expiry does to commands here, and why that comes to what the upstream has.
+// What becomes of a field whose time has passed, and why that is what the upstream has.
 //
-// The upstream has a clock; a field whose time has passed is as good as gone for its commands, though it stays in memory until something
-// deletes it. We have none: a field exists until a command deletes it. The stream makes up for that:
+// The upstream has a clock. For its commands such a field is as good as gone, though it stays in memory until something deletes it. We have
+// none: a field exists until a command deletes it. The stream makes up for that:
 //
-//   - Redis deletes such a field when a command looks at it (t_hash.c:hashTypeGetValue), and sends "HDEL key field" first, in the same
-//     MULTI: HINCRBY, HINCRBYFLOAT, HSETNX, HSETEX with FNX or FXX, HGETEX, HGETDEL, HGET, SORT. HSET and HSETEX without condition do not look:
-//     they overwrite it, here as there. HPEXPIREAT does not look either: it revives it, here as there.
-//   - Valkey leaves the field where it is, and sends what the command came to: HSET for HSETNX and HINCRBY, or HSETEX with the time, HDEL
-//     and HSETEX for HSETEX KEEPTTL (t_hash.c:hincrbyCommand, hsetexCommand). Conditions of HSETEX are not sent.
-//   - Both send HDEL for what a time in the past was given to, and the active expiry sends HDEL for the rest.
+//   - Redis deletes such a field when a command looks at it, and sends "HDEL key field" before the command, in the same MULTI
+//     (t_hash.c:hashTypeGetValue). HINCRBY, HINCRBYFLOAT, HSETNX, HSETEX with FNX or FXX, HGETEX, HGETDEL, HGET and SORT look. HSET, and HSETEX without
+//     condition, overwrite it without looking, and HPEXPIREAT revives it: here as there.
+//   - Valkey leaves the field where it is, and sends what the command came to: HSET, or HSETEX with the time, for HSETNX, HINCRBY and
+//     HINCRBYFLOAT, HDEL before HSETEX KEEPTTL, and no conditions of HSETEX (t_hash.c:hincrbyCommand, hsetexCommand).
+//   - For a time in the past both send HDEL, and their active expiry sends HDEL for what is left.
 //
-// Three commands arrive as the client sent them, with fields that the upstream took for gone: HPERSIST from both, HPEXPIREAT and HGETDEL
-// from Valkey. Here they find the field: HPERSIST takes its expiry away and HPEXPIREAT moves it, as they do on the upstream's own replicas (a
-// primary's commands see such fields: db.c:getExpirationPolicyWithFlags, t_hash.c:hashTypeGetValue). That lasts until the upstream's HDEL,
-// from its next active expiry. The other choice, to compare with the time at which the command came, loses fields for good when clocks differ.
+// Three commands come as the client wrote them, fields that the upstream took for gone included: HPERSIST from both, HPEXPIREAT and HGETDEL from
+// Valkey. Here they find the field, as on a replica of Valkey: HPERSIST takes its expiry away, HPEXPIREAT moves it. That lasts until the HDEL of the
+// upstream's next active expiry. To compare with the time at which the command came, as a replica of Redis does, would lose a field for good
+// that was persisted in time, wherever clocks differ.
 //
-// Redis 8.0 before 8.0.3 and Redis 7.4 send HSET for HINCRBYFLOAT and so say nothing of the expiry that the upstream keeps. Nobody who sees
-// only the stream can know of it.
+// What the stream does not say, nobody can know who has only the stream. Redis 7.4 and 8.0 sent HSET for HINCRBYFLOAT, as if it took the expiry
+// from the field (redis#14218). Valkey 9.0 sent HINCRBY and HSETEX KEEPTTL as they came, whatever the field's time (valkey#3036, valkey#3060).
 //
-// A time in the past that does come, in a log that a client wrote, is set, as all servers do when they load a log
+// A time in the past that does come, in a log that a client wrote, is set: so do all servers that load a log
 // (expire.c:checkAlreadyExpired).
 
 // maxRedisExpire is the latest expiry of a field that Redis takes, in Unix milliseconds (server.h:HFE_MAX_ABS_TIME_MSEC).

@@ -62,6 +62,7 @@ func TestExpiredFieldsOfLiveUpstream(t *testing.T) {
 }
 
 func testExpiredFields(t *testing.T, o *oracle, large bool) {
+	t.Helper()
 	upstream := testenv.StartServer(t, o.family, testenv.WithConfig("appendonly yes", "appendfsync always", "auto-aof-rewrite-percentage 0"))
 	run := func(command string) {
 		args := []any{}
@@ -111,6 +112,7 @@ func testExpiredFields(t *testing.T, o *oracle, large bool) {
 
 // pastFields names a hash with fields that are in memory and not shown, and reports whether there is none.
 func pastFields(ctx context.Context, t *testing.T, upstream *testenv.Server) (string, bool) {
+	t.Helper()
 	keys, err := upstream.Client().Keys(ctx, "*").Result()
 	require.NoError(t, err)
 	for _, key := range keys {
@@ -157,7 +159,7 @@ func replay(t *testing.T, space *Space, log []byte) {
 	for _, command := range commands {
 		args := make([][]byte, len(command))
 		for i, arg := range command {
-			args[i] = []byte(arg.(string))
+			args[i] = fmt.Append(nil, arg)
 		}
 		if string(args[0]) == "SELECT" {
 			db, err = strconv.Atoi(string(args[1]))
@@ -221,7 +223,9 @@ func checkPhysical(t *testing.T, w want, commands ...string) {
 		}
 		mine := map[string]map[string]modelField{}
 		require.NoError(t, space.Each(func(k *Key) error {
-			mine[k.Name] = k.entry.value.(*hashValue).contents(t)
+			h, ok := k.entry.value.(*hashValue)
+			require.True(t, ok, "key %q", k.Name)
+			mine[k.Name] = h.contents(t)
 			return nil
 		}))
 		o.mu.Lock()
@@ -257,7 +261,9 @@ func (o *oracle) savedHashes(t *testing.T) map[string]map[string]modelField {
 		require.NoError(t, r.CopyRaw(&raw))
 		v, err := decodeHash(o.format, item.Type, raw.Bytes()[item.HeadBytes:])
 		require.NoError(t, err)
-		hashes[name] = v.(*hashValue).contents(t)
+		h, ok := v.(*hashValue)
+		require.True(t, ok)
+		hashes[name] = h.contents(t)
 	}
 }
 

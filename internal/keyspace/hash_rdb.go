@@ -27,7 +27,7 @@ func (h *hashValue) appendRDB(dst []byte, f rdb.Format) (rdb.Type, []byte) {
 // firstExpire returns the least expiry, rdb.NoExpire if there is none. It looks at all fields: a type 24 must state it exactly, and a value kept up
 // to date would have to be found anew when that field goes.
 func (h *hashValue) firstExpire() int64 {
-	first := int64(rdb.NoExpire)
+	first := rdb.NoExpire
 	if h.timed == 0 {
 		return first
 	}

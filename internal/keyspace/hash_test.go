@@ -30,7 +30,7 @@ func (h *hashValue) contents(t require.TestingT) map[string]modelField {
 			timed++
 		}
 	})
-	require.Equal(t, h.fields, len(fields))
+	require.Len(t, fields, h.fields)
 	require.Equal(t, h.timed, timed)
 	require.Equal(t, h.fields == 0, h.empty())
 	return fields
@@ -70,10 +70,12 @@ func TestHashAgreesWithMap(t *testing.T) {
 			}
 			if at := h.find([]byte(name)); at >= 0 {
 				r := h.at(at)
-				require.Equal(t, model[name], modelField{string(r.value), r.expire})
+				got := modelField{string(r.value), r.expire}
+				require.Equal(t, model[name], got)
 			}
 		}
-		copied := h.clone().(*hashValue)
+		copied, ok := h.clone().(*hashValue)
+		require.True(t, ok)
 		require.Equal(t, model, h.contents(t))
 		for name := range model {
 			h.set([]byte(name), []byte("changed"), 77)

@@ -3,6 +3,7 @@ package keyspace
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,11 +29,8 @@ func TestMixedRandom(t *testing.T) {
 				f := rapid.SampledFrom(known).Draw(rt, "form")
 				args, keys := f.expand(rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0)))
 				for i, arg := range args {
-					for _, key := range keys {
-						if arg == key {
-							args[i] = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "key")
-							break
-						}
+					if slices.Contains(keys, arg) {
+						args[i] = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "key")
 					}
 				}
 				return args

@@ -1,12 +1,15 @@
 package keyspace
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
@@ -125,6 +128,88 @@ func TestStreamNodesStayWhatTheyWere(t *testing.T) {
 	require.Equal(t, before.nodes[2], after.nodes[2])
 	require.NotEqual(t, before.nodes[0], after.nodes[0])
 	require.Equal(t, after.recount(), after.size())
+}
+
+// reload makes the stream what its RDB body says.
+func reload(t tester, s *Space) {
+	t.Helper()
+	e := s.db(0).keys["s"]
+	if e == nil {
+		return
+	}
+	typ, body := e.value.appendRDB(nil, s.opt.Format)
+	v, err := decodeStream(s.opt.Format, typ, body)
+	require.NoError(t, err)
+	_, again := v.appendRDB(nil, s.opt.Format)
+	require.Equal(t, body, again)
+	e.value = v
+	s.account(e, 1)
+}
+
+func TestStreamsLoadedBetweenCommands(t *testing.T) {
+	t.Parallel()
+	commands := genStreamCommands()
+	for _, version := range []int{10, 12} {
+		rapid.Check(t, func(rt *rapid.T) {
+			f := rdb.Format{Version: version}
+			kept, loaded := New(NewTable(), Options{Format: f}), New(NewTable(), Options{Format: f})
+			for _, args := range commands.Draw(rt, "commands") {
+				require.NoError(rt, kept.Run(0, toArgs(args)))
+				require.NoError(rt, loaded.Run(0, toArgs(args)))
+				reload(rt, loaded)
+			}
+			require.Equal(rt, kept.image(), loaded.image())
+			require.Equal(rt, kept.Refused(), loaded.Refused())
+		})
+	}
+}
+
+func TestStreamThatDoesNotDecode(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"XADD s 1-1 a b", "XTRIM s MAXLEN 1", "XDEL s 1-1", "XSETID s 1-1", "XACK s g 1-1", claimed("c", "1-1"), "XGROUP CREATE s g 0", "XGROUP SETID s g 0", "XGROUP DESTROY s g", "XGROUP CREATECONSUMER s g c", "XGROUP DELCONSUMER s g c"} {
+		s := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
+		s.PutRaw(0, []byte("s"), rdb.TypeStreamListpacks3, []byte{1, 2}, rdb.NoExpire)
+		var corrupt *rdb.CorruptError
+		require.ErrorAs(t, s.Run(0, toArgs(strings.Fields(command))), &corrupt, command)
+	}
+}
+
+func TestStreamsDoNotGuess(t *testing.T) {
+	t.Parallel()
+	s := streamSpace(t, "XADD s 1-1 a b", "XGROUP CREATE s g 0")
+	_, before := streamOf(t, s).appendRDB(nil, s.opt.Format)
+	for _, command := range []string{"XADD s * a b", "XADD s 1-* a b", "XADD s MAXLEN ~ 1 1-2 a b", "XTRIM s MAXLEN ~ 0", "XCLAIM s g c 0 1-1", "XCLAIM s g c 0 1-1 IDLE 5", "XCLAIM s g c 5 1-1 TIME 5", "XREADGROUP GROUP g c STREAMS s >", "XAUTOCLAIM s g c 0 -"} {
+		var unknown *UnknownCommandError
+		require.ErrorAs(t, s.Run(0, toArgs(strings.Fields(command))), &unknown, command)
+	}
+	_, after := streamOf(t, s).appendRDB(nil, s.opt.Format)
+	require.Equal(t, before, after)
+}
+
+// TestStreamFlagsOfAnotherWidth marks entries whose flags take more bytes than servers give them.
+func TestStreamFlagsOfAnotherWidth(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"XDEL s 1-2", "XTRIM s MAXLEN 1"} {
+		s := streamSpace(t, entries(1, 3, "a b")...)
+		v := streamOf(t, s)
+		n := &v.nodes[0]
+		narrow := []byte{rdb.StreamEntrySameFields, 1}
+		wide := []byte{0xf1, rdb.StreamEntrySameFields, 0, 3}
+		for r := n.entries(); r.next(); r.skip() {
+			require.Equal(t, narrow, []byte(n.Listpack[r.start:r.start+2]))
+			n.Listpack = slices.Replace(n.Listpack, r.start, r.start+2, wide...)
+			r.list, r.at = n.Listpack, r.at+2
+		}
+		binary.LittleEndian.PutUint32(n.Listpack, uint32(len(n.Listpack)))
+		require.NoError(t, n.Listpack.Check())
+		reload(t, s)
+		require.True(t, streamOf(t, s).has(rdb.StreamID{Ms: 1, Seq: 2}))
+		require.NoError(t, s.Run(0, toArgs(strings.Fields(command))))
+		reload(t, s)
+		v = streamOf(t, s)
+		require.False(t, v.has(rdb.StreamID{Ms: 1, Seq: 2}))
+		require.True(t, v.has(rdb.StreamID{Ms: 1, Seq: 3}))
+	}
 }
 
 func TestStreamClone(t *testing.T) {

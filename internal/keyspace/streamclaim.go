@@ -107,8 +107,11 @@ func (a *claimArgs) options(args [][]byte) (relative, ok bool) {
 	return relative, true
 }
 
-// runXClaim runs an XCLAIM as servers propagate it. A server sets the consumer's times by its own clock, a replayed one those of the replay; we
-// take TIME for it, which is when a XREADGROUP or XAUTOCLAIM delivered.
+// runXClaim runs an XCLAIM as servers propagate it.
+//
+// A server sets when the consumer was seen and active by its clock, so that one that loads a log makes it the time of the load. We take
+// TIME: that is when XREADGROUP or XAUTOCLAIM delivered, and so what the upstream has for active, too. Seen is the best guess: a read that
+// found nothing is in no log. TIME is taken as it is, while a server takes one of the future for its now.
 func runXClaim(c *call) error {
 	key := c.args[1]
 	s, err := c.findStream(key)

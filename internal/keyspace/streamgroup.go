@@ -106,7 +106,7 @@ func (g *streamGroup) clone() *streamGroup {
 	return c
 }
 
-// decodeGroup makes a group of what an RDB states. A pending entry that no consumer has is left out: a server would crash over it.
+// decodeGroup makes a group of what an RDB states; DecodeStream has seen that each pending entry is one consumer's.
 func decodeGroup(from *rdb.StreamGroup) *streamGroup {
 	g := newStreamGroup(from.LastID, from.EntriesRead)
 	delivered := make(map[rdb.StreamID]rdb.StreamPending, len(from.Pending))
@@ -117,11 +117,7 @@ func decodeGroup(from *rdb.StreamGroup) *streamGroup {
 		c, _ := g.consumer(from.Consumers[i].Name, 0)
 		c.seen, c.active = from.Consumers[i].SeenMs, from.Consumers[i].ActiveMs
 		for _, id := range from.Consumers[i].Pending {
-			p, found := delivered[id]
-			if !found {
-				continue
-			}
-			delete(delivered, id)
+			p := delivered[id]
 			g.pending[id] = pendingEntry{delivered: p.DeliveredMs, count: p.Count, consumer: c}
 			c.pending++
 		}
