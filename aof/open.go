@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 )
 
 // Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; before the upstream
@@ -28,6 +29,7 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 	l := &Log{
 		opt: opt, fs: opt.FS, at: opt.layout(),
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
+		ask: make(chan struct{}, 1), reconnect: make(chan struct{}, 1), tables: sync.OnceValue(keyspace.NewTable),
 		tip: tip{whole: true},
 	}
 	l.idle = sync.NewCond(&l.mu)
@@ -246,7 +248,7 @@ func (l *Log) checkEmpty() error {
 	unborn := l.isUnborn()
 	for _, e := range entries {
 		name := e.Name()
-		ours := strings.HasPrefix(name, fsx.TempPrefix) || (unborn && (name == l.at.incrName(1) || name == l.at.baseName(1)))
+		ours := strings.HasPrefix(name, fsx.TempPrefix) || (unborn && (name == l.at.incrName(1) || name == l.at.baseName(1, true)))
 		if !ours {
 			return &NotOursError{Dir: l.opt.Dir, What: fmt.Sprintf("%s has %s and no manifest", l.opt.DirName, name)}
 		}
