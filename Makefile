@@ -10,6 +10,8 @@ GOTESTSUM := $(BIN)/gotestsum
 PKG       ?= ./...
 FUZZTIME  ?= 30s
 BENCH     ?=
+# The server that benchmarks compare with, once the servers are there.
+BENCH_SERVER = $$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server
 MODULES   := . $(dir $(wildcard tools/*/go.mod))
 
 .PHONY: help
@@ -49,10 +51,16 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 .PHONY: crash
 crash: ## crash the file system at every operation, and see what is left
 	go test -count=1 -timeout 30m -run Crash $(PKG)
+
 .PHONY: bench-ingest
 bench-ingest: build servers ## compare what ingesting takes with a bare copy and a real replica (BENCH='-scale 0.1': a quick look)
 	go build -o $(BIN)/bench ./bench
-	$(BIN)/bench -replica "$$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server" $(BENCH)
+	$(BIN)/bench -parts ingest,memory,restart -replica "$(BENCH_SERVER)" $(BENCH)
+
+.PHONY: bench-rewrite
+bench-rewrite: build servers ## compare what a rewrite takes with cp and a real server (BENCH='-scale 0.05': a quick look)
+	go build -o $(BIN)/bench ./bench
+	$(BIN)/bench -parts rewrite -rounds 3 -replica "$(BENCH_SERVER)" $(BENCH)
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters
