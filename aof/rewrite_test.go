@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
@@ -603,4 +605,162 @@ func TestRewriteDropsRetained(t *testing.T) {
 		require.Len(t, r.l.Status().Guarded(), 1)
 		r.requireChain("third")
 	})
+}
+
+// What can never be folded stays, or a fresh snapshot is asked for: at most once a day.
+func TestRewriteFallback(t *testing.T) {
+	for _, fallback := range []Fallback{FallbackKeep, FallbackResync} {
+		t.Run(string(fallback), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 1000, 3), func(o *Options) { o.Rewrite.Fallback = fallback })
+				r.start()
+				r.h.add("MODULE.CMD", "who", "knows")
+				r.feed()
+				try := func() (asked bool) {
+					t.Helper()
+					_, err := r.l.Rewrite(t.Context(), "test")
+					require.ErrorAs(t, err, new(*fold.CannotError))
+					pos, _, err := r.l.Resume()
+					require.NoError(t, err)
+					select {
+					case <-r.l.Reconnect():
+						require.True(t, pos.IsZero())
+						return true
+					default:
+						return false
+					}
+				}
+				require.False(t, try(), "the base is young")
+				pass(25 * time.Hour)
+				require.Equal(t, fallback == FallbackResync, try())
+				require.False(t, try(), "once")
+				if fallback == FallbackKeep {
+					require.Equal(t, 3, r.l.Status().Rewrite.InRow)
+					return
+				}
+				r.h = newHistory(t, "b2", 7, 3)
+				resync(t, r.l, r.h, 10)
+				r.feed()
+				pos, _, err := r.l.Resume()
+				require.NoError(t, err)
+				require.False(t, pos.IsZero())
+				_, err = r.l.Rewrite(t.Context(), "test")
+				require.NoError(t, err)
+				r.requireChain("fresh")
+			})
+		})
+	}
+}
+
+// Commands of a module whose keys are known are carried behind the RDB, or among the commands; the next rewrite reads them there, and damage among
+// them is found.
+func TestRewriteCarries(t *testing.T) {
+	for _, noPreamble := range []bool{false, true} {
+		t.Run(fmt.Sprintf("without preamble %v", noPreamble), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 1000, 3), func(o *Options) {
+					o.Rewrite.NoPreamble = noPreamble
+					o.Rewrite.Keys = func(args [][]byte) ([][]byte, bool) { return args[1:2], true }
+				})
+				r.start()
+				for i := range 3 {
+					r.h.add("MODULE.CMD", "mine", fmt.Sprint(i))
+					r.h.add("INCR", "counter")
+					r.feed()
+					rep, err := r.l.Rewrite(t.Context(), "test")
+					require.NoError(t, err)
+					require.EqualValues(t, 1, rep.Carried)
+					require.Equal(t, map[string]int64{"MODULE.CMD": int64(i + 1)}, rep.Unknown)
+					require.EqualValues(t, -1, r.l.Status().BaseKeys, "nobody knows what the module makes")
+					base := string(r.read(r.l.at.path(rep.Base)))
+					require.Equal(t, i+1, strings.Count(base, "MODULE.CMD"))
+					_, err = Verify(t.Context(), r.opt)
+					require.NoError(t, err)
+				}
+				require.NoError(t, r.l.Close())
+				r.reopen(nil)
+				require.NoError(t, r.l.Close())
+				man, _, err := readManifest(r.fs, r.l.at)
+				require.NoError(t, err)
+				rep, err := Verify(t.Context(), r.opt)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, rep.Base.Commands, int64(4))
+				checkDamagedCarry(t, r, man.base.name)
+			})
+		})
+	}
+}
+
+// checkDamagedCarry wants each damage behind the RDB to be found, with its place.
+func checkDamagedCarry(t *testing.T, r *rig, name string) {
+	t.Helper()
+	sound := tree(t, r.fs, rigDir)
+	for what, change := range map[string]func(string) string{
+		"cut":               func(s string) string { return s[:len(s)-3] },
+		"cut at a command":  func(s string) string { return s + "*1\r\n$5\r\nMULTI\r\n" },
+		"text":              func(s string) string { return s + "garbage" },
+		"zeros":             func(s string) string { return s + strings.Repeat("\x00", 40) },
+		"newline":           func(s string) string { return s + "\r\n" },
+		"a length is wrong": func(s string) string { return strings.Replace(s, "$10\r\nMODULE", "$99\r\nMODULE", 1) },
+	} {
+		files := maps.Clone(sound)
+		edit(name, change)(files)
+		opt := r.opt
+		opt.FS = put(t, files)
+		_, err := Verify(t.Context(), opt)
+		var corrupt *CorruptError
+		require.ErrorAs(t, err, &corrupt, what)
+		require.True(t, strings.HasSuffix(corrupt.Path, name), what)
+		require.Positive(t, corrupt.Offset, what)
+	}
+}
+
+// Verify looks into values, and WalkBase shows them.
+func TestVerifyLooksIntoValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 1000, 0), nil)
+		r.start()
+		r.h.add("SADD", "set", "1", "2", "3")
+		r.h.add("RPUSH", "list", "a", "b")
+		r.h.add("SET", "expiring", "v", "PXAT", "99999999999999")
+		r.feed()
+		_, err := r.l.Rewrite(t.Context(), "test")
+		require.NoError(t, err)
+		got := map[string]BaseKey{}
+		rep, err := WalkBase(t.Context(), r.opt, func(k *BaseKey) error {
+			name := string(k.Key)
+			require.Positive(t, k.Offset)
+			require.Positive(t, k.Bytes)
+			got[name] = BaseKey{Kind: k.Kind, Elements: k.Elements, Expire: k.Expire}
+			return nil
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, 13, rep.Keys)
+		require.Equal(t, BaseKey{Kind: "set", Elements: 3, Expire: -1}, got["set"])
+		require.Equal(t, BaseKey{Kind: "list", Elements: 2, Expire: -1}, got["list"])
+		require.Equal(t, BaseKey{Kind: "string", Elements: 1, Expire: 99999999999999}, got["expiring"])
+		stop := errors.New("enough")
+		_, err = WalkBase(t.Context(), r.opt, func(*BaseKey) error { return stop })
+		require.ErrorIs(t, err, stop)
+		require.NoError(t, r.l.Close())
+	})
+}
+
+// A value whose end is where it should be, and whose inside is not, is found by decoding it.
+func TestVerifyFindsABrokenValue(t *testing.T) {
+	broken := snapshot{keys: 1, extra: string(appendShort(appendShort([]byte{byte(rdb.TypeSetListpack)}, "mine"), "\x09\x00\x00\x00\x01\x00\x85a\xff"))}
+	_, err := rdb.Check(bytes.NewReader(broken.bytes()))
+	require.NoError(t, err)
+	fsys := fsxtest.New()
+	l, err := Open(t.Context(), Options{Dir: rigDir, FS: fsys})
+	require.NoError(t, err)
+	h := newHistory(t, "a1", 7, 0)
+	_, err = l.FullResync(t.Context(), snapshotOf(h, -1), bytes.NewReader(broken.bytes()))
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	_, err = Verify(t.Context(), Options{Dir: rigDir, FS: fsys})
+	var corrupt *CorruptError
+	require.ErrorAs(t, err, &corrupt)
+	require.Contains(t, corrupt.What, `set-listpack of key "mine"`)
+	require.Positive(t, corrupt.Offset)
 }
