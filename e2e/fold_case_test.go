@@ -52,6 +52,7 @@ type foldCase struct {
 	m        mirror
 	work     *workload.Workload
 	bulk     bulk
+	edges    edges
 	carries  bool  // some commands are such as the fold cannot run
 	syncs    int64 // snapshots that the upstream has to take
 	hashes   bool  // a raw log can be compared by hashes, too
@@ -85,11 +86,13 @@ func newFoldCase(t *testing.T, family testenv.Family, seed uint64) *foldCase {
 	c := &foldCase{T: t, family: family, rng: rand.New(rand.NewPCG(seed, h.Sum64())), syncs: 1}
 	c.carries = c.oneIn(4)
 	options := c.options()
-	t.Logf("AOFSIDECAR_E2E_SEED=%d: %+v, carries: %t, config: %q", seed, options, c.carries, c.config)
+	t.Logf("AOFSIDECAR_E2E_SEED=%d: %+v, carries: %t, config: %q, files: %s", seed, options, c.carries, c.config, t.ArtifactDir())
 	c.bulk = bulk{rng: c.rng, databases: options.Databases, keys: options.Keys}
+	c.edges = newEdges(c.rng, options)
 
 	c.upstream = testenv.StartServer(t, family, testenv.WithConfig(c.config...))
 	require.NoError(t, c.upstream.Client().Do(t.Context(), "DEBUG", "SET-ACTIVE-EXPIRE", "0").Err())
+	c.upstream.Client().AddHook(&anyCase{rng: rand.New(rand.NewPCG(seed, 0))})
 	if c.oneIn(3) {
 		options.MigrateTo = testenv.StartServer(t, family).Addr()
 	}
@@ -162,6 +165,7 @@ func (c *foldCase) round(n int) {
 	for range 1 + c.rng.IntN(4) {
 		write(c.T, c.upstream, c.work, 50+c.rng.IntN(250))
 		c.bulk.write(c.T, c.upstream, c.rng.IntN(15))
+		c.bulk.send(c.T, c.upstream, 100+c.rng.IntN(200), func() [][]any { return [][]any{c.edges.draw()} })
 		c.strangers()
 	}
 	release, err := testenv.Freeze(c.Context(), c.upstream.Client())
@@ -313,12 +317,18 @@ func (c *foldCase) atOnce(n int) {
 func requireSameValues(t *testing.T, want, got map[string]string) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		require.Contains(t, got, name)
+		if _, ok := got[name]; !ok {
+			require.Fail(t, "absent", name)
+		}
 		if want[name] != got[name] {
 			require.Equal(t, limitText(want[name], got[name]), limitText(got[name], want[name]), name)
 		}
 	}
-	require.Len(t, got, len(want))
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			require.Fail(t, "there", name)
+		}
+	}
 }
 
 // limitText is the part of text where it begins to differ from other.
