@@ -218,7 +218,9 @@ func (c *foldCase) fold(n int) {
 	c.base, res, err = foldFiles(c.Context(), c.family, opt, was, files...)
 	c.keep(n, was, c.base, files)
 	require.NoError(c, err)
-	c.Logf("round %d: %+v with %+v", n, res, opt)
+	if foldFor(c.T) == 0 {
+		c.Logf("round %d: %+v with %+v", n, res, opt)
+	}
 	c.count.Folds++
 	c.count.Keys = res.Keys
 	c.count.Copied += res.Copied

@@ -23,7 +23,7 @@ import (
 // a score, of which a skip list keeps the sign and a listpack does not.
 const edgeCommands = `
 SET %s %i [NX|XX] [GET] [KEEPTTL]
-SET %s %f PX %t
+SET %s %f PX %t2
 SET %s %v EXAT|PXAT %t
 SETRANGE %s|%b %n0 %v
 APPEND %s|%n %i|%v
@@ -70,9 +70,9 @@ HDEL %h|%f1 { %m|f1|f2 }
 HEXPIRE|HPEXPIRE %f1 %t1 [NX|XX|GT|LT] FIELDS 3 f1 f2 %m
 HPERSIST %f1 FIELDS 2 f1 %m
 HSETEX %f1 [FNX|FXX] [KEEPTTL] FIELDS 2 f1 %v %m %i
-HSETEX %f1 PX %t1 FIELDS 2 f2 %v f1 %i
+HSETEX %f1 PX %t2 FIELDS 2 f2 %v f1 %i
 HGETEX %f1 [PERSIST] FIELDS 2 f1 %m
-HGETEX %f1 PX %t1 FIELDS 2 f2 %m
+HGETEX %f1 PX %t2 FIELDS 2 f2 %m
 HGETDEL %h|%f1 FIELDS 2 f1 %m
 ZADD %z [NX|XX] [GT|LT] [CH] { %F %m|%i }
 ZADD %z INCR %F %m
@@ -125,10 +125,11 @@ type edges struct {
 	rng             *rand.Rand
 	databases, keys int
 	lines           []string
+	long            bool // nothing expires within a minute
 }
 
 func newEdges(rng *rand.Rand, o workload.Options) edges {
-	e := edges{rng: rng, databases: o.Databases, keys: o.Keys, lines: strings.Split(strings.TrimSpace(edgeCommands), "\n")}
+	e := edges{rng: rng, databases: o.Databases, keys: o.Keys, long: o.LongExpiry, lines: strings.Split(strings.TrimSpace(edgeCommands), "\n")}
 	if o.NoFieldTTL {
 		e.lines = slices.DeleteFunc(e.lines, func(line string) bool { return strings.HasPrefix(line, "HEXP") || strings.Contains(line, "EX %f1") })
 	}
@@ -245,8 +246,19 @@ func (e *edges) argument(name string) any {
 		return e.of("0-0", "0-1", "5-*", "*", "1-1", "18446744073709551615-1", "-", fmt.Sprintf("%d-%d", e.rng.IntN(5000), e.rng.IntN(3)),
 			fmt.Sprintf("%d-1", e.rng.IntN(2000)), e.rng.IntN(5000))
 	case "t":
+		if e.long {
+			return time.Now().UnixMilli() + 100_000 + e.rng.Int64N(8_000_000)
+		}
 		return time.Now().UnixMilli() + e.rng.Int64N(8_000_000) - 500
+	case "t2": // a time to live in milliseconds
+		if e.long {
+			return 100_000 + e.rng.Int64N(8_000_000)
+		}
+		return e.of(1, 50, 3000, 100_000)
 	case "t1":
+		if e.long {
+			return e.of(100_000, 5_000_000)
+		}
 		return e.of(1, 50, 3000, 100_000, -1, 0)
 	default:
 		panic("no argument " + name)
