@@ -11,6 +11,8 @@ PKG       ?= ./...
 FUZZTIME  ?= 30s
 SOAK      ?= 20m
 BENCH     ?=
+# The server that benchmarks compare with, once the servers are there.
+BENCH_SERVER = $$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server
 MODULES   := . $(dir $(wildcard tools/*/go.mod))
 
 .PHONY: help
@@ -58,7 +60,12 @@ soak-rewrite: servers ## fold what each server writes for SOAK (20m), round afte
 .PHONY: bench-ingest
 bench-ingest: build servers ## compare what ingesting takes with a bare copy and a real replica (BENCH='-scale 0.1': a quick look)
 	go build -o $(BIN)/bench ./bench
-	$(BIN)/bench -replica "$$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server" $(BENCH)
+	$(BIN)/bench -parts ingest,memory,restart -replica "$(BENCH_SERVER)" $(BENCH)
+
+.PHONY: bench-rewrite
+bench-rewrite: build servers ## compare what a rewrite takes with cp and a real server (BENCH='-scale 0.05': a quick look)
+	go build -o $(BIN)/bench ./bench
+	$(BIN)/bench -parts rewrite -rounds 3 -replica "$(BENCH_SERVER)" $(BENCH)
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters

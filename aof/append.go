@@ -190,6 +190,7 @@ func (l *Log) finish(was tip) error {
 func (l *Log) settle() {
 	l.hot.time.Store(l.clock)
 	l.received.Store(int64(l.cut.offset))
+	l.wakeRewrite()
 	if l.cut.data <= l.inc.synced {
 		l.acks.move(l.cut.offset)
 		return

@@ -97,6 +97,7 @@ func (r *crashRig) note() {
 // resync takes a full resync into h.
 func (r *crashRig) resync(h *history, keys int) {
 	r.t.Helper()
+	h.keys = keys
 	r.promise.live = append(r.promise.live, h)
 	require.NoError(r.t, r.tryResync(h, keys))
 	r.resynced(h)
@@ -157,6 +158,21 @@ func (r *crashRig) resume(h *history) {
 	require.NoError(r.t, r.l.Continue(r.t.Context(), h.idNow()))
 }
 
+// rewrite folds, and streams on in the middle of it.
+func (r *crashRig) rewrite() {
+	r.t.Helper()
+	before := r.l.Position()
+	for {
+		_, err := r.l.Rewrite(r.t.Context(), "test")
+		if err == nil {
+			break
+		}
+		require.NotErrorIs(r.t, err, ErrFailed)
+	}
+	require.Equal(r.t, before, r.l.Position())
+	r.note()
+}
+
 // TestCrashAtEveryOperation stops the log after, and in the middle of, every operation that changes the disk, in five ways, and
 // requires of what is left: it opens, stands at a boundary of the stream under an id that names it, holds exactly the stream up to
 // there and everything that was reported as durable, keeps what the guard pinned, and goes on to the end as if nothing had happened. While
@@ -199,7 +215,7 @@ func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 				depth = crashDepth
 			}
 			c := crashed{
-				t: t, fs: r.fs.CrashClone(crash), opt: r.opt, promise: r.promise.clone(), depth: depth,
+				t: t, fs: r.fs.CrashClone(crash), opt: r.opt, promise: r.promise.clone(), depth: depth, sound: true,
 				rng: rand.New(rand.NewPCG(seed, uint64(n)<<8+uint64(i))), after: op.String(),
 			}
 			c.check()
@@ -211,19 +227,27 @@ func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 	r.open()
 	r.resync(first, 20)
 	r.stream(25)
+	r.rewrite()
+	r.stream(2)
 	require.NoError(t, r.l.Close())
 	r.open()
+	r.rewrite()
 	r.resume(first)
 	r.stream(10)
 	r.fills = 1
 	r.resync(second, 1)
 	require.Len(t, r.promise.pinned, 1)
 	r.stream(10)
+	r.opt.Rewrite.NoPreamble = true
+	r.l.opt.Rewrite.NoPreamble = true
+	r.rewrite()
 	released := r.promise.pinned[0]
 	r.promise.pinned = nil
 	require.NoError(t, r.l.Unpin(released))
 	r.resync(third, 20)
 	r.stream(3)
+	r.rewrite()
+	r.stream(1)
 	require.NoError(t, r.l.Close())
 	require.Greater(t, points, 200)
 }
@@ -234,7 +258,8 @@ type crashed struct {
 	fs      *fsxtest.FS
 	opt     Options
 	promise promise
-	depth   int // crashes in a row that are looked at
+	depth   int  // crashes in a row that are looked at
+	sound   bool // the disk never failed, and so nothing is left behind
 	rng     *rand.Rand
 	after   string
 
@@ -252,7 +277,7 @@ func (c *crashed) check() {
 		require.NoError(c.t, feeder{h: h}.feed(c.t.Context(), c.l, c.l.Position().Offset, end), c.where())
 		require.NoError(c.t, c.l.onTick(), c.where())
 		require.NoError(c.t, c.l.Close(), c.where())
-		requireBytes(c.t, h.kept(end), streamBytes(c.t, c.fs, c.l.at), "%s: gone on to the end", c.where())
+		requireChain(c.t, c.fs, c.l.at, h, end, "%s: gone on to the end", c.where())
 	}
 	require.NoError(c.t, c.l.Close(), c.where())
 	if c.next != nil {
@@ -283,7 +308,12 @@ func (c *crashed) recover() *history {
 	want, wantDB := h.boundary(pos.Offset)
 	require.Equal(c.t, want, pos.Offset, "%s: not a boundary", where)
 	require.Equal(c.t, wantDB, db, where)
-	must := h.kept(max(pos.Offset, c.promise.acked[h]))
+	begin := requireBase(c.t, c.fs, l.at, h, where)
+	require.LessOrEqual(c.t, begin, pos.Offset, where)
+	must := h.kept(max(pos.Offset, c.promise.acked[h]))[len(h.kept(begin)):]
+	if c.sound {
+		c.checkLeftovers(where)
+	}
 	held := streamBytes(c.t, c.fs, l.at)
 	requireBytes(c.t, must, held[:min(len(held), len(must))], "%s: at %s, and %d was reported as durable", where, pos, c.promise.acked[h])
 	require.GreaterOrEqual(c.t, l.chainEnd().offset, l.cut.offset, where)
@@ -291,6 +321,20 @@ func (c *crashed) recover() *history {
 	c.promise.acked[h] = min(c.promise.acked[h], pos.Offset) // what follows is sent again, and cut first
 	require.NoError(c.t, l.Continue(c.t.Context(), h.idNow()), where)
 	return h
+}
+
+// checkLeftovers wants nothing in the directory that the manifest does not name, but what a full resync left, which the next one replaces.
+func (c *crashed) checkLeftovers(where string) {
+	names := map[string]bool{c.l.at.manifest(): true, c.l.man.base.name: true}
+	for _, info := range c.l.man.incrs {
+		names[info.name] = true
+	}
+	entries, err := c.fs.ReadDir(c.l.at.aofDir())
+	require.NoError(c.t, err, where)
+	for _, e := range entries {
+		next := e.Name() == c.l.at.incrName(c.l.man.nextIncrSeq()) || e.Name() == c.l.at.baseName(c.l.man.nextBaseSeq(), true)
+		require.True(c.t, names[e.Name()] || next, "%s: %s is left", where, e.Name())
+	}
 }
 
 // crashAgain takes another crash at the n-th point from now.
@@ -307,7 +351,7 @@ func (c *crashed) crashAgain(n int) {
 		}
 		crash := fsxtest.Crashes(c.rng.Uint64())[c.rng.IntN(5)]
 		c.next = &crashed{
-			t: c.t, fs: c.fs.CrashClone(crash), opt: c.opt, promise: p, depth: c.depth - 1, rng: c.rng,
+			t: c.t, fs: c.fs.CrashClone(crash), opt: c.opt, promise: p, depth: c.depth - 1, sound: c.sound, rng: c.rng,
 			after: c.after + ", " + op.String(),
 		}
 	})
@@ -356,7 +400,7 @@ func TestUnpinIsDurableBeforeTheChainGoes(t *testing.T) {
 			require.NoError(t, r.l.Unpin(r.promise.pinned[0]))
 			left.promise.pinned = nil
 			require.NotNil(t, left.recover())
-			next := &history{id: replID(t, "c3")}
+			next := &history{id: replID(t, "c3"), keys: 20}
 			left.promise.live = append(left.promise.live, next)
 			left.fs.OnOp(func(n int, op fsxtest.Op) {
 				c := crashed{

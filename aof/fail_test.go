@@ -87,11 +87,15 @@ func failWorkload(r *crashRig) error {
 		r.tryOpen,
 		func() error { return r.resyncOnce(first, 20) },
 		func() error { return r.tryStream(first, 6) },
+		r.tryRewrite,
+		func() error { return r.tryStream(first, 2) },
 		func() error { return r.l.Close() },
 		r.tryOpen,
 		func() error { return r.tryStream(first, 2) },
 		func() error { return r.resyncOnce(second, 1) },
 		func() error { return r.tryStream(second, 2) },
+		r.tryRewrite,
+		r.tryRewrite,
 		func() error { return r.l.Close() },
 	} {
 		if err := step(); err != nil {
@@ -107,8 +111,19 @@ func (r *crashRig) tryOpen() error {
 	return err
 }
 
+// tryRewrite rewrites; that may fail, but not the log.
+func (r *crashRig) tryRewrite() error {
+	_, err := r.l.Rewrite(r.t.Context(), "test")
+	if err == nil || errors.Is(err, ErrFailed) {
+		return err
+	}
+	require.NoError(r.t, r.l.usableNow())
+	return nil
+}
+
 // resyncOnce asks once. An error leaves it open which of the two histories the log is in.
 func (r *crashRig) resyncOnce(h *history, keys int) error {
+	h.keys = keys
 	r.promise.live = append(r.promise.live, h)
 	_, err := r.l.FullResync(r.t.Context(), snapshotOf(h, -1), rdbOf(keys))
 	if err != nil {

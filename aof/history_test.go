@@ -20,6 +20,20 @@ type history struct {
 	bytes   []byte
 	cmds    []historyCommand
 	renames []rename
+	keys    int // of the snapshot that it began with
+
+	states map[stream.Offset]map[string]string // see state
+}
+
+// state returns what a loader has at a boundary of the history.
+func (h *history) state(t require.TestingT, off stream.Offset) map[string]string {
+	if h.states == nil {
+		h.states = map[stream.Offset]map[string]string{}
+	}
+	if h.states[off] == nil {
+		h.states[off] = stateOf(t, testRDB(h.keys), h.kept(off))
+	}
+	return h.states[off]
 }
 
 // rename is a new id of the same history: a replica of the upstream was promoted.

@@ -279,3 +279,24 @@ func TestHostileKeysSeenNeverWaitsForTheDisk(t *testing.T) {
 	require.NoError(t, <-fed)
 	<-told
 }
+
+// A server runs in the directory, and rewrites its log, while a log is opened there: what it wrote of the manifest meanwhile must stand, for
+// it removes what that no longer names.
+func TestHostileManifestChangesDuringOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
+		r.start()
+		r.feed()
+		require.NoError(t, r.l.onTick())
+		r.fs = r.fs.CrashClone(fsxtest.KillProcess{})
+		r.opt.FS = r.fs
+		path := rigDir + "/appendonlydir/appendonly.aof.manifest"
+		theirs := "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n"
+		r.opt.Observer.Recovered = func(Recovery) {
+			require.NoError(t, fsx.ReplaceFile(r.fs, path, []byte(theirs), fileMode))
+		}
+		_, err := Open(t.Context(), r.opt)
+		require.ErrorAs(t, err, new(*NotOursError))
+		require.Equal(t, theirs, string(r.read(path)))
+	})
+}

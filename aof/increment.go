@@ -26,6 +26,7 @@ type increment struct {
 	opened  time.Time
 
 	cuts    int  // truncations so far: a sync that began before one proves nothing about the bytes after it
+	cut     bool // no sync has covered the last of them: a power loss may bring back what it cut
 	syncing bool // a sync runs outside the lock
 }
 
@@ -69,6 +70,7 @@ func (inc *increment) truncate(size int64) error {
 	inc.size = size
 	inc.synced = min(inc.synced, size)
 	inc.cuts++
+	inc.cut = true
 	return nil
 }
 

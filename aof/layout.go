@@ -28,8 +28,18 @@ func (y layout) pinPath(timeline string) string {
 	return filepath.Join(y.retainedDir(), timeline, "pinned.json")
 }
 
-func (y layout) baseName(seq int64) string { return fmt.Sprintf("%s.%d.base.rdb", y.fileName, seq) }
-func (y layout) incrName(seq int64) string { return fmt.Sprintf("%s.%d.incr.aof", y.fileName, seq) }
+// baseName is the name of a base that is an RDB, or commands only (aof.c:getNewBaseFileNameAndMarkPreAsHistory).
+func (y layout) baseName(seq int64, isRDB bool) string {
+	suffix := baseRDBSuffix
+	if !isRDB {
+		suffix = baseAOFSuffix
+	}
+	return fmt.Sprintf("%s.%d%s", y.fileName, seq, suffix)
+}
+
+func (y layout) incrName(seq int64) string {
+	return fmt.Sprintf("%s.%d%s", y.fileName, seq, incrSuffix)
+}
 
 // path returns the full path of a name in the AOF directory.
 func (y layout) path(name string) string { return filepath.Join(y.aofDir(), name) }

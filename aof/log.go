@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -40,9 +41,15 @@ type Log struct {
 	failed    error
 	closed    bool
 
-	idle *sync.Cond    // on mu: the sync that Run had under way has ended
+	idle *sync.Cond    // on mu: a sync that was under way has ended; also what a rewrite that waits for a boundary waits on
 	kick chan struct{} // wakes Run to sync
 	dead chan struct{} // closed with failed
+
+	rewrites  rewrites
+	runs      atomic.Pointer[rewriting] // rewrites.run
+	ask       chan struct{}             // wakes RunRewrites
+	reconnect chan struct{}             // see Reconnect
+	tables    func() *keyspace.Table
 
 	keys     atomic.Pointer[keyCount] // as last told, see KeysSeen; nil: not told
 	received atomic.Int64
@@ -116,6 +123,7 @@ func (l *Log) latch(op, path string, err error) error {
 // stop makes everything after l.failed return it.
 func (l *Log) stop() {
 	close(l.dead)
+	l.idle.Broadcast()
 	l.publish()
 	call(l.opt.Observer.SyncFailed, l.failed)
 }
@@ -147,7 +155,7 @@ func (l *Log) Resume() (stream.Position, int, error) {
 	if err := l.spaceForNext(); err != nil {
 		return stream.Position{}, 0, err
 	}
-	if l.inc == nil {
+	if l.inc == nil || l.rewrites.wantFull {
 		return stream.Position{}, 0, nil
 	}
 	return stream.Position{ReplID: l.replid, Offset: l.cut.offset}, l.cut.db, nil
@@ -179,6 +187,7 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 		call2(l.opt.Observer.Cut, l.inc.name, tail)
 	}
 	l.head, l.whole, l.multi, l.keep = l.cut, true, false, cursor{}
+	l.wakeRewrite()
 	renamed := id != l.replid
 	if renamed {
 		if err := l.untilSpace(ctx, func() error { return l.rename(id) }); err != nil {
@@ -232,6 +241,7 @@ func (l *Log) rollback() error {
 		}
 	}
 	l.head, l.whole, l.multi = l.cut, true, false
+	l.wakeRewrite()
 	if l.marked.file > l.cut.file {
 		l.marked, l.wantMark = markState{}, true
 	}
@@ -240,8 +250,9 @@ func (l *Log) rollback() error {
 }
 
 // Close cuts an unfinished command or transaction, syncs, and ends the file with a mark: the next Open finds it clean. Run must have
-// returned, and no other call may be under way. After a failure it only releases the directory.
+// returned, and no other call may be under way but Rewrite, which it ends. After a failure it only releases the directory.
 func (l *Log) Close() error {
+	defer l.holdRewrites(ErrClosed)()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -275,7 +286,7 @@ func (l *Log) seal() error {
 	if err := l.rollback(); err != nil {
 		return err
 	}
-	if l.inc.size > l.inc.synced {
+	if l.inc.size > l.inc.synced || l.inc.cut {
 		if err := l.syncLocked(); err != nil {
 			return err
 		}

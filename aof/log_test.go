@@ -26,6 +26,7 @@ func openLog(t *testing.T, opt Options) *Log {
 // resync gives the log a base at the start of h.
 func resync(t *testing.T, l *Log, h *history, keys int) {
 	t.Helper()
+	h.keys = keys
 	_, err := l.FullResync(t.Context(), stream.Snapshot{Position: stream.Position{ReplID: h.id, Offset: h.start}, Bytes: -1},
 		bytes.NewReader(testRDB(keys)))
 	require.NoError(t, err)

@@ -124,7 +124,30 @@ func cloneInfos(list []fileInfo) []fileInfo {
 	return dup
 }
 
-const incrSuffix = ".incr.aof"
+// What the names of files end with.
+const (
+	incrSuffix    = ".incr.aof"
+	baseRDBSuffix = ".base.rdb"
+	baseAOFSuffix = ".base.aof"
+)
+
+// extraOf returns the value of a key that is not one of fileInfo's fields, or nothing.
+func (f *fileInfo) extraOf(key string) string {
+	for _, p := range f.extra {
+		if p.key == key {
+			return p.value
+		}
+	}
+	return ""
+}
+
+// setExtra gives such a key a value; "" removes it.
+func (f *fileInfo) setExtra(key, value string) {
+	f.extra = slices.DeleteFunc(f.extra, func(p pair) bool { return p.key == key })
+	if value != "" {
+		f.extra = append(f.extra, pair{key: key, value: value})
+	}
+}
 
 // nextBaseSeq returns the number for the base after this one: at least 1, and unlike any that the history still names.
 func (m *manifest) nextBaseSeq() int64 {

@@ -9,17 +9,20 @@ import (
 // Observer is told what the log does. Any func may be nil. They are called from the log's goroutines, some with
 // its lock held: they must return at once and must not call the log.
 type Observer struct {
-	Recovered    func(Recovery)
-	Synced       func(took time.Duration)              // after each successful fsync of an increment
-	SyncFailed   func(err error)                       // the latch closed
-	DiskFull     func(err error)                       // writing stopped for want of space; nil: it goes on
-	Rotated      func(name string, at stream.Position) // a new increment takes the stream
-	Cut          func(name string, bytes int64)        // a tail was removed from the last increment
-	Snapshot     func(bytes int64)                     // so many more bytes of a snapshot are on their way to disk
-	Resynced     func(Resync)                          // a full resync is in place
-	GuardTripped func(Guard)                           // the new snapshot is empty or shrunken
-	Removed      func(path string)                     // a retained chain was given up
-	Note         func(msg, detail string)              // something an operator should read that is no error
+	Recovered     func(Recovery)
+	Synced        func(took time.Duration)              // after each successful fsync of an increment
+	SyncFailed    func(err error)                       // the latch closed
+	DiskFull      func(err error)                       // writing stopped for want of space; nil: it goes on
+	Rotated       func(name string, at stream.Position) // a new increment takes the stream
+	Cut           func(name string, bytes int64)        // a tail was removed from the last increment
+	Snapshot      func(bytes int64)                     // so many more bytes of a snapshot are on their way to disk
+	Resynced      func(Resync)                          // a full resync is in place
+	GuardTripped  func(Guard)                           // the new snapshot is empty or shrunken
+	RewriteBegun  func(reason string)
+	Rewritten     func(RewriteReport)
+	RewriteFailed func(RewriteFailure)
+	Removed       func(path string)        // a retained chain was given up
+	Note          func(msg, detail string) // something an operator should read that is no error
 }
 
 // Recovery is what Open found.
@@ -41,6 +44,16 @@ type Resync struct {
 	Bytes    int64 // size of the base
 	Keys     int64
 	Took     time.Duration
+}
+
+// RewriteFailure is a rewrite that did not take place; nothing has changed.
+type RewriteFailure struct {
+	Reason string
+	Err    error
+	InRow  int           // failures in a row
+	Retry  time.Duration // none begins by itself before
+
+	Interrupted bool // by a full resync or a stop: that is no failure
 }
 
 // Guard says that a full resync lost most keys, and what was kept from before.

@@ -13,10 +13,12 @@ import (
 	"syscall"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 )
 
-// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; nothing else
-// in it changes before the upstream has answered, save that our own temporary names and what a crash left half removed go.
+// Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; before the upstream
+// has answered no command in it changes: our own temporary names and what a crash left half removed go, the manifest is renewed,
+// and what no mark proves durable may be written anew as it was.
 //
 // Errors: *HeldError, *NotOursError, *CorruptError; others are the disk's.
 func Open(ctx context.Context, opt Options) (*Log, error) {
@@ -27,6 +29,7 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 	l := &Log{
 		opt: opt, fs: opt.FS, at: opt.layout(),
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
+		ask: make(chan struct{}, 1), reconnect: make(chan struct{}, 1), tables: sync.OnceValue(keyspace.NewTable),
 		tip: tip{whole: true},
 	}
 	l.idle = sync.NewCond(&l.mu)
@@ -112,9 +115,17 @@ func (l *Log) load(ctx context.Context) error {
 }
 
 // renewManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
-// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew.
+// it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew. One that was replaced since
+// it was read stands: whoever did that removes what it no longer names.
 func (l *Log) renewManifest() error {
-	err := l.replaceManifest(l.man)
+	data, err := readFile(l.fs, l.at.path(l.at.manifest()), maxManifest)
+	if err != nil {
+		return fmt.Errorf("read manifest again: %w", err)
+	}
+	if string(data) != l.manText {
+		return &NotOursError{Dir: l.opt.Dir, What: "its manifest changed while it was opened: does a server run here?"}
+	}
+	err = l.replaceManifest(l.man)
 	if isNoSpace(err) {
 		return l.fs.SyncDir(l.at.aofDir())
 	}
@@ -237,7 +248,7 @@ func (l *Log) checkEmpty() error {
 	unborn := l.isUnborn()
 	for _, e := range entries {
 		name := e.Name()
-		ours := strings.HasPrefix(name, fsx.TempPrefix) || (unborn && (name == l.at.incrName(1) || name == l.at.baseName(1)))
+		ours := strings.HasPrefix(name, fsx.TempPrefix) || (unborn && (name == l.at.incrName(1) || name == l.at.baseName(1, true)))
 		if !ours {
 			return &NotOursError{Dir: l.opt.Dir, What: fmt.Sprintf("%s has %s and no manifest", l.opt.DirName, name)}
 		}

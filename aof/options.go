@@ -35,6 +35,8 @@ type Options struct {
 	IncrementBytes int64         // an increment closes at this size, or up to a quarter more while it is synced; default 1 GiB
 	IncrementAge   time.Duration // and at this age if anything was kept in it, default 1 h
 
+	Rewrite RewriteOptions
+
 	FS       fsx.FS           // default the operating system's
 	Now      func() time.Time // default time.Now; it dates marks and increments, and says when an expected size is forgotten
 	Observer Observer
@@ -69,6 +71,7 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		errs = append(errs, fmt.Errorf("appendfsync is %q: want always, everysec or no", o.Fsync))
 	}
+	errs = append(errs, o.Rewrite.check())
 	if o.IncrementBytes < 0 || o.IncrementAge < 0 {
 		errs = append(errs, errors.New("increment size and age must be positive"))
 	}

@@ -2,6 +2,7 @@ package aof
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -24,21 +25,23 @@ func TestRandomOperations(t *testing.T) {
 		rapid.Check(struct{ rapid.TB }{t}, func(t *rapid.T) { // a bubble has no deadline
 			m := newMachine(t)
 			t.Repeat(map[string]func(*rapid.T){
-				"":              m.check,
-				"feed":          m.feed,
-				"feed more":     m.feed,
-				"sync":          m.sync,
-				"let time pass": m.wait,
-				"lose the link": m.loseLink,
-				"full resync":   m.fullResync,
-				"bad snapshot":  m.badSnapshot,
-				"count keys":    m.countKeys,
-				"unpin":         m.unpin,
-				"restart":       m.restart,
-				"crash":         m.crash,
-				"crash later":   m.crashLater,
-				"fill the disk": m.fillDisk,
-				"break it":      m.breakDisk,
+				"":               m.check,
+				"feed":           m.feed,
+				"feed more":      m.feed,
+				"sync":           m.sync,
+				"let time pass":  m.wait,
+				"lose the link":  m.loseLink,
+				"full resync":    m.fullResync,
+				"bad snapshot":   m.badSnapshot,
+				"count keys":     m.countKeys,
+				"unpin":          m.unpin,
+				"rewrite":        m.rewriteNow,
+				"rewrite beside": m.rewriteBeside,
+				"restart":        m.restart,
+				"crash":          m.crash,
+				"crash later":    m.crashLater,
+				"fill the disk":  m.fillDisk,
+				"break it":       m.breakDisk,
 			})
 			m.end()
 		})
@@ -242,6 +245,59 @@ func (m *machine) badSnapshot(t *rapid.T) {
 	}
 }
 
+func (m *machine) rewriteNow(t *rapid.T) {
+	if _, ok := m.started(t); !ok {
+		return
+	}
+	m.l.opt.Rewrite.NoPreamble = rapid.Bool().Draw(t, "no preamble")
+	before := m.l.Position()
+	_, err := m.l.Rewrite(t.Context(), "test")
+	if m.rewritten(t, err) {
+		require.Equal(t, before, m.l.Position(), "a rewrite moves no position")
+	}
+}
+
+// rewritten takes an error of a rewrite that has changed nothing. false: another process goes on.
+func (m *machine) rewritten(t *rapid.T, err error) (ok bool) {
+	if err != nil && !errors.Is(err, ErrFailed) && m.caught == nil {
+		require.NoError(t, m.l.usableNow(), "%v", err)
+		err = nil
+	}
+	return m.must(t, err)
+}
+
+// rewriteBeside feeds while a rewrite is under way.
+func (m *machine) rewriteBeside(t *rapid.T) {
+	h, ok := m.started(t)
+	if !ok {
+		return
+	}
+	if err := m.l.Continue(t.Context(), h.idNow()); err != nil {
+		m.must(t, err)
+		return
+	}
+	done := make(chan error, 1)
+	l := m.l
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_, err := l.Rewrite(ctx, "test")
+		done <- err
+	}()
+	h.grow(m.rng, rapid.IntRange(1, 12).Draw(t, "commands"))
+	f := feeder{h: h, rng: m.rng, now: func() int64 { return m.now().UnixMilli() }}
+	ferr := f.feed(t.Context(), l, l.Position().Offset, h.end())
+	if ferr == nil {
+		ferr = l.Rollback()
+	}
+	rerr := <-done
+	if ferr != nil {
+		m.must(t, ferr)
+		return
+	}
+	m.rewritten(t, rerr)
+}
+
 func (m *machine) countKeys(t *rapid.T) {
 	if h := m.history(); h != nil {
 		m.l.KeysSeen(h.idNow(), rapid.Int64Range(0, 100).Draw(t, "keys"))
@@ -300,7 +356,7 @@ func (m *machine) end() {
 	end, _ := h.boundary(h.end())
 	require.NoError(m.t, feeder{h: h}.feed(m.t.Context(), m.l, m.l.Position().Offset, end))
 	require.NoError(m.t, m.l.Close())
-	requireBytes(m.t, h.kept(end), streamBytes(m.t, m.fs, m.l.at), "the stream")
+	requireChain(m.t, m.fs, m.l.at, h, end, "the stream")
 	rep, err := Verify(m.t.Context(), m.opt)
 	require.NoError(m.t, err)
 	require.Zero(m.t, rep.Torn)

@@ -169,7 +169,7 @@ func (l *Log) checkChain(timeline string) error {
 	if err != nil {
 		return missing(l.at.path(l.man.base.name), err)
 	}
-	l.baseBytes = base.Size()
+	l.baseBytes, l.rewrites.grownFrom = base.Size(), base.Size()
 	var begin, end stream.Position
 	for i := range l.man.incrs {
 		info := &l.man.incrs[i]
@@ -179,6 +179,7 @@ func (l *Log) checkChain(timeline string) error {
 		}
 		if i == 0 {
 			begin = head.pos
+			l.rewrites.baseTime = head.unixMilli
 		}
 		if i > 0 && head.pos != end {
 			return &CorruptError{Path: l.at.path(info.name), What: fmt.Sprintf(

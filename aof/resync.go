@@ -32,6 +32,7 @@ const (
 // replica.Sink.
 func (l *Log) FullResync(ctx context.Context, snap stream.Snapshot, r io.Reader) (int, error) {
 	start := time.Now()
+	defer l.holdRewrites(ErrSuperseded)()
 	if err := l.admit(snap.Bytes); err != nil {
 		return 0, err
 	}
@@ -71,6 +72,7 @@ func (l *Log) admit(size int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.group.forget()
+	l.rewrites.wantFull = false
 	if err := l.usable(); err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 		return errors.Join(fmt.Errorf("full resync: %w", err), l.fs.Remove(temp))
 	}
 	base := fileInfo{
-		name: l.at.baseName(old.nextBaseSeq()), seq: old.nextBaseSeq(), kind: 'b',
+		name: l.at.baseName(old.nextBaseSeq(), true), seq: old.nextBaseSeq(), kind: 'b',
 		timeline: timeline, keys: sum.Keys, hasKeys: sum.Unwalked == nil,
 	}
 	man := &manifest{
@@ -207,6 +209,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	l.baseBytes, l.closedBytes = sum.Bytes, 0
 	l.acks.reset(pos.Offset)
 	l.enter(next, pos.Offset, sum.StreamDB)
+	l.rewrites.grownFrom, l.rewrites.baseTime = l.size(), l.clock
 	if oldInc != nil {
 		if err := oldInc.f.Close(); err != nil {
 			return l.latch("close", oldInc.path, err)

@@ -87,7 +87,7 @@ func (l *Log) retain(man *manifest, guard *Guard) error {
 		return l.link(from, y.path(name))
 	}
 	begin := kept.incrs[0].startOffset
-	if err := rename(kept.base, fmt.Sprintf("%020d.base.rdb", begin)); err != nil {
+	if err := rename(kept.base, fmt.Sprintf("%020d.base%s", begin, filepath.Ext(kept.base.name))); err != nil {
 		return err
 	}
 	for i := range kept.incrs {
@@ -166,7 +166,7 @@ func timelineNumber(id string) int64 {
 	return n
 }
 
-// dropHistory unlinks what the manifest lists as history, and then forgets it.
+// dropHistory unlinks what the manifest lists as history, and, once that is durable, forgets it.
 func (l *Log) dropHistory() error {
 	if len(l.man.history) == 0 {
 		return nil
@@ -175,6 +175,9 @@ func (l *Log) dropHistory() error {
 		if err := l.fs.Remove(l.at.path(h.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove what left the manifest: %w", err)
 		}
+	}
+	if err := l.fs.SyncDir(l.at.aofDir()); err != nil {
+		return l.latch("sync directory", l.at.aofDir(), err)
 	}
 	man := l.man.clone()
 	man.history = nil

@@ -35,6 +35,8 @@ func (l *Log) rotate() error {
 	}
 	old := l.inc
 	l.closedBytes += old.size
+	l.wakeRewrite()
+	l.rewrites.closing = false
 	l.rotateNot = time.Time{}
 	l.enter(next, l.cut.offset, l.cut.db)
 	if err := old.f.Close(); err != nil {
@@ -49,7 +51,7 @@ const rotateSlack = 4
 
 // rotateBefore reports whether the increment should close before p.
 func (l *Log) rotateBefore(p *piece) bool {
-	return len(p.data) > 0 && l.atBoundary() && l.tooBig() && l.mayRotate()
+	return len(p.data) > 0 && l.atBoundary() && ((l.tooBig() && l.mayRotate()) || l.mustClose())
 }
 
 // tooBig reports whether the increment has its size, and something in it.
@@ -75,7 +77,7 @@ func (l *Log) rotateAfterSync() error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if !l.tooBig() {
+	if !l.tooBig() && !l.mustClose() {
 		return nil
 	}
 	return l.rotate()

@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,26 @@ type Status struct {
 	Failed    string     `json:"failed,omitempty"`
 	Awaiting  bool       `json:"awaiting_upstream"` // a tail of the last run waits for the upstream's answer
 	Retained  []Retained `json:"retained,omitempty"`
+
+	Rewrite RewriteStatus `json:"rewrite"`
+}
+
+// RewriteStatus says how rewrites go. Times that are not known are zero.
+type RewriteStatus struct {
+	Running    bool      `json:"running"`
+	Reason     string    `json:"reason,omitempty"` // of the one that runs
+	Began      time.Time `json:"began,omitzero"`   // and when
+	DoneBytes  int64     `json:"done_bytes"`       // read so far
+	TotalBytes int64     `json:"total_bytes"`      // to be read, as far as known
+
+	Begun    int64          `json:"begun"` // the number of the last one that began, since the start
+	Ended    time.Time      `json:"ended,omitzero"`
+	Last     *RewriteReport `json:"last,omitempty"`  // the last that succeeded
+	Error    string         `json:"error,omitempty"` // of the last one, if it failed
+	Corrupt  bool           `json:"corrupt"`         // that error is a *CorruptError: base or increments are damaged
+	Failures int64          `json:"failures"`        // since the start
+	InRow    int            `json:"failures_in_row"`
+	NextTry  time.Time      `json:"next_try,omitzero"` // after failures: none begins by itself before
 }
 
 // Guarded returns the chains that the guard pinned.
@@ -55,6 +76,10 @@ func (l *Log) Status() Status {
 		s.Durable = int64(off)
 	}
 	s.IncrementsBytes += l.hot.size.Load()
+	if run := l.runs.Load(); run != nil {
+		s.Rewrite.Running, s.Rewrite.Reason, s.Rewrite.Began = true, run.reason, run.begun.UTC()
+		s.Rewrite.DoneBytes, s.Rewrite.TotalBytes = run.done.Load(), run.total.Load()
+	}
 	if ms := l.hot.time.Load(); ms > 0 {
 		s.DataTime = time.UnixMilli(ms).UTC()
 	}
@@ -68,6 +93,7 @@ func (l *Log) publish() {
 		BaseBytes: l.baseBytes, BaseKeys: -1, IncrementsBytes: l.closedBytes,
 		DiskFull: l.full, FreeBytes: -1, Awaiting: l.keep.file != 0, Retained: l.chains,
 	}
+	s.Rewrite = l.rewrites.status()
 	if l.man != nil {
 		s.Increments = len(l.man.incrs)
 		if l.man.base != nil && l.man.base.hasKeys {
@@ -81,6 +107,22 @@ func (l *Log) publish() {
 		s.Failed = l.failed.Error()
 	}
 	l.status.Store(s)
+}
+
+// status is what does not change while a rewrite runs.
+func (r *rewrites) status() RewriteStatus {
+	s := RewriteStatus{Begun: r.begun, Last: r.last, Failures: r.failed, InRow: r.inRow}
+	if !r.endedAt.IsZero() {
+		s.Ended = r.endedAt.UTC()
+	}
+	if r.lastErr != nil {
+		s.Error = r.lastErr.Error()
+		_, s.Corrupt = errors.AsType[*CorruptError](r.lastErr)
+	}
+	if !r.next.IsZero() {
+		s.NextTry = r.next.UTC()
+	}
+	return s
 }
 
 // Position is where the log stands: what was received.

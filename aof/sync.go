@@ -78,6 +78,7 @@ func (l *Log) onTick() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.awaitSync() // a rewrite's
 	if l.usable() != nil || l.inc == nil || l.keep.file != 0 {
 		return nil
 	}
@@ -138,6 +139,7 @@ func (l *Log) markNow() error {
 // syncOnce syncs the open increment with mu released, so that Append goes on beside it.
 func (l *Log) syncOnce() error {
 	l.mu.Lock()
+	l.awaitSync()
 	inc := l.inc
 	if l.usable() != nil || inc == nil || l.keep.file != 0 || inc.size == inc.synced {
 		l.mu.Unlock()
@@ -187,6 +189,7 @@ func (l *Log) syncLocked() error {
 // advance notes that the first size bytes of inc, and with them the stream up to at, are durable.
 func (l *Log) advance(inc *increment, size int64, at cursor) {
 	inc.synced = max(inc.synced, size)
+	inc.cut = false
 	l.proof = max(l.proof, at.linear)
 	durable := at.offset
 	if l.cut.data <= inc.synced {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
-	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -37,6 +36,11 @@ type BaseReport struct {
 	Functions   int    `json:"functions"`
 	Checksummed bool   `json:"checksummed"`        // false: it was written without a checksum
 	Unwalked    string `json:"unwalked,omitempty"` // what it holds that this version does not know: the counts end there
+
+	// Commands are those behind an RDB, which a rewrite carried, or all of a base that is no RDB. Its keys are -1 if the manifest does not say how many they
+	// are.
+	Commands     int64 `json:"commands"`
+	CommandBytes int64 `json:"command_bytes"`
 }
 
 // IncrementReport is what Verify found in one increment.
@@ -92,7 +96,7 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 		return v, &NotOursError{Dir: opt.Dir, What: "its manifest names no base or no increment"}
 	}
 	v.Timeline = man.base.timeline
-	if v.Base, err = verifyBase(ctx, opt.FS, y, man.base.name); err != nil {
+	if v.Base, err = verifyBase(ctx, opt.FS, y, man.base, nil); err != nil {
 		return v, err
 	}
 	var end stream.Position
@@ -145,37 +149,6 @@ func (s *scan) unclosed() error {
 		return &CorruptError{Path: s.path, Offset: s.syntax.Offset, What: s.syntax.What}
 	}
 	return &CorruptError{Path: s.path, Offset: s.lastAt.file, What: "a closed increment does not end with a mark"}
-}
-
-func verifyBase(ctx context.Context, fsys fsx.FS, y layout, name string) (rep BaseReport, err error) {
-	path := y.path(name)
-	f, err := fsys.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return BaseReport{}, missing(path, err)
-	}
-	defer func() {
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}()
-	sum, err := rdb.Check(&ctxReader{ctx: ctx, r: f})
-	if corrupt, ok := errors.AsType[*rdb.CorruptError](err); ok {
-		return BaseReport{}, &CorruptError{Path: path, Offset: corrupt.Offset, What: corrupt.What}
-	}
-	if unsupported, ok := errors.AsType[*rdb.UnsupportedError](err); ok {
-		return BaseReport{}, &CorruptError{Path: path, What: unsupported.Error()}
-	}
-	if err != nil {
-		return BaseReport{}, fmt.Errorf("verify %s: %w", path, err)
-	}
-	rep = BaseReport{
-		Name: name, Bytes: sum.Bytes, Format: fmt.Sprintf("%v RDB %d", sum.Dialect, sum.Version), Server: sum.ServerVersion,
-		Keys: sum.Keys, Expires: sum.Expires, Functions: sum.Functions, Checksummed: sum.Checksummed,
-	}
-	if sum.Unwalked != nil {
-		rep.Unwalked = sum.Unwalked.Error()
-	}
-	return rep, nil
 }
 
 // scanFile reads one increment to the size that it has now: a live one may grow meanwhile.

@@ -132,3 +132,20 @@ func (c *child) peak() (int64, error) {
 	}
 	return 0, fmt.Errorf("read peak memory: no VmHWM in %s: %w", path, lines.Err())
 }
+
+// watch waits for the end of the process, and returns the most memory that it had resident until pollEvery before.
+func (c *child) watch() int64 {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	var most int64
+	for {
+		if peak, err := c.peak(); err == nil { // one that is ending has none
+			most = peak
+		}
+		select {
+		case <-c.exited:
+			return most
+		case <-ticker.C:
+		}
+	}
+}

@@ -29,10 +29,13 @@ func exitCode(args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// execute runs one command line: the benchmark, or the bare copy that it starts.
+// execute runs one command line: the benchmark, or the bare copy or the fold that it starts.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 4 && args[0] == copyMode {
 		return copyStream(ctx, args[1], args[2], args[3])
+	}
+	if len(args) == 3 && args[0] == foldMode {
+		return profiled(args[2], func() error { return foldDirectory(ctx, args[1]) })
 	}
 	b := &bench{progress: stderr}
 	if err := b.parse(args); err != nil {
@@ -46,10 +49,11 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
 // bench is one run.
 type bench struct {
-	self     string // this program, which is the bare copy, too
+	self     string // this program, which is the bare copy and the fold, too
 	sidecar  string
 	replica  string
 	dir      string
+	profiles string // folder; empty: none are made
 	scale    float64
 	rounds   int
 	parts    []string
@@ -62,6 +66,7 @@ const (
 	partIngest  = "ingest"
 	partMemory  = "memory"
 	partRestart = "restart"
+	partRewrite = "rewrite"
 )
 
 // parse reads the flags.
@@ -71,8 +76,9 @@ func (b *bench) parse(args []string) error {
 	flags.StringVar(&b.sidecar, "sidecar", "bin/aofsidecar", "`path` of the sidecar")
 	flags.StringVar(&b.replica, "replica", "", "`path` of a redis-server or valkey-server to compare with; none leaves that out")
 	flags.StringVar(&b.dir, "dir", os.TempDir(), "`folder` for the temporary directory: its disk is what is measured")
-	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams, e.g. 0.1 for a quick look")
-	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec; the other policies are measured once")
+	flags.StringVar(&b.profiles, "profiles", "", "`folder` for processor profiles of the folds, of the last round; they cost a little")
+	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams and the number of their keys, e.g. 0.1 for a quick look")
+	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec, and each rewrite; the other policies are measured once")
 	parts := flags.String("parts", strings.Join(allParts(), ","), "what to run, a comma-separated `list`")
 	policies := flags.String("appendfsync", strings.Join(allPolicies(), ","), "the policies to compare, a comma-separated `list`")
 	if err := flags.Parse(args); err != nil {
@@ -99,5 +105,5 @@ func (b *bench) parse(args []string) error {
 	return errors.Join(errs...)
 }
 
-func allParts() []string    { return []string{partIngest, partMemory, partRestart} }
+func allParts() []string    { return []string{partIngest, partMemory, partRestart, partRewrite} }
 func allPolicies() []string { return []string{policyEverySec, policyAlways, policyNo} }

@@ -9,9 +9,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain runs the bare copy where a test has started this binary as one.
+// TestMain runs the bare copy or the fold where a test has started this binary as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == copyMode {
+	if len(os.Args) > 1 && (os.Args[1] == copyMode || os.Args[1] == foldMode) {
 		os.Exit(exitCode(os.Args[1:], io.Discard, os.Stderr)) //nolint:forbidigo // here it is a main
 	}
 	goleak.VerifyTestMain(m)

@@ -57,16 +57,22 @@ const (
 
 // recorder makes a recording, command by command.
 type recorder struct {
-	rng      *rand.Rand
-	text     []byte
-	out      []byte
-	commands int
-	marks    bool // some values look like the sidecar's marks
-	digits   [3][32]byte
+	rng         *rand.Rand
+	text        []byte
+	out         []byte
+	commands    int
+	scalars     int  // keys: strings and counters, each
+	collections int  // keys of each other type
+	marks       bool // some values look like the sidecar's marks
+	dataOnly    bool // no PING, no PUBLISH: what the sidecar keeps
+	digits      [3][32]byte
 }
 
 func newRecorder(stream uint64, sizeHint int) *recorder {
-	r := &recorder{rng: rand.New(rand.NewPCG(recordingSeed, stream)), text: make([]byte, textBytes), out: make([]byte, 0, sizeHint)}
+	r := &recorder{
+		rng: rand.New(rand.NewPCG(recordingSeed, stream)), text: make([]byte, textBytes), out: make([]byte, 0, sizeHint),
+		scalars: scalarKeys, collections: collectionKeys,
+	}
 	for i := range r.text {
 		r.text[i] = alphabet[r.rng.IntN(len(alphabet))]
 	}
@@ -85,13 +91,26 @@ func recordMixed(commands int) *recording {
 }
 
 // recordIncr records INCR on many keys: the shortest commands that there are, so the most a byte.
-func recordIncr(commands int) *recording {
+func recordIncr(commands int) *recording { return recordCounters(commands, scalarKeys) }
+
+// recordCounters is recordIncr with so many keys.
+func recordCounters(commands, keys int) *recording {
 	r := newRecorder(2, commands*38+64)
+	r.scalars = keys
 	r.selectDB(0)
 	for r.commands < commands {
-		r.add("INCR", r.key("cnt:", scalarKeys))
+		r.add("INCR", r.key("cnt:", r.scalars))
 	}
 	return r.done("incr")
+}
+
+// recordMixedOver is recordMixed without messages, over about so many keys in all databases: four in five are strings and counters.
+func recordMixedOver(commands, keys int) *recording {
+	r := newRecorder(6, commands*112)
+	r.dataOnly = true
+	r.scalars, r.collections = max(1, keys/databases*2/5), max(1, keys/databases/20)
+	r.mixed(commands)
+	return r.done("mixed")
 }
 
 // recordPublish records a SET between any two PUBLISH: an upstream that is a message broker, too. Messages are not data: the sidecar drops
@@ -132,6 +151,8 @@ func (r *recorder) mixed(commands int) {
 	r.selectDB(0)
 	for r.commands < commands {
 		switch n := r.rng.IntN(10_000); {
+		case n < 21 && r.dataOnly:
+			r.write()
 		case n < 1:
 			r.add("PING")
 		case n < 21:
@@ -154,25 +175,25 @@ func (r *recorder) mixed(commands int) {
 func (r *recorder) write() {
 	switch n := r.rng.IntN(100); {
 	case n < 35:
-		r.add("SET", r.key("str:", scalarKeys), r.value())
+		r.add("SET", r.key("str:", r.scalars), r.value())
 	case n < 40:
-		r.add("SET", r.key("str:", scalarKeys), r.value(), []byte("PXAT"), r.expiry())
+		r.add("SET", r.key("str:", r.scalars), r.value(), []byte("PXAT"), r.expiry())
 	case n < 55:
-		r.add("INCR", r.key("cnt:", scalarKeys))
+		r.add("INCR", r.key("cnt:", r.scalars))
 	case n < 68:
-		r.add("HSET", r.key("hsh:", collectionKeys), r.field(), r.value())
+		r.add("HSET", r.key("hsh:", r.collections), r.field(), r.value())
 	case n < 77:
-		r.add("LPUSH", r.key("lst:", collectionKeys), r.value())
+		r.add("LPUSH", r.key("lst:", r.collections), r.value())
 	case n < 80:
-		r.add("RPOP", r.key("lst:", collectionKeys))
+		r.add("RPOP", r.key("lst:", r.collections))
 	case n < 88:
-		r.add("SADD", r.key("set:", collectionKeys), r.value())
+		r.add("SADD", r.key("set:", r.collections), r.value())
 	case n < 95:
-		r.add("ZADD", r.key("zst:", collectionKeys), r.score(), r.field())
+		r.add("ZADD", r.key("zst:", r.collections), r.score(), r.field())
 	case n < 99:
-		r.add("PEXPIREAT", r.key("str:", scalarKeys), r.expiry())
+		r.add("PEXPIREAT", r.key("str:", r.scalars), r.expiry())
 	default:
-		r.add("DEL", r.key("str:", scalarKeys))
+		r.add("DEL", r.key("str:", r.scalars))
 	}
 }
 
@@ -184,8 +205,11 @@ func (r *recorder) add(name string, args ...[]byte) {
 func (r *recorder) selectDB(db int) { r.add("SELECT", strconv.AppendInt(nil, int64(db), 10)) }
 
 // key returns a key of 16 bytes, one of n with that prefix of four.
-func (r *recorder) key(prefix string, n int) []byte {
-	return r.number(0, prefix, 1_000_000_000_000+int64(r.rng.IntN(n)), 1)
+func (r *recorder) key(prefix string, n int) []byte { return r.keyAt(prefix, r.rng.IntN(n)) }
+
+// keyAt returns the i-th key with that prefix.
+func (r *recorder) keyAt(prefix string, i int) []byte {
+	return r.number(0, prefix, 1_000_000_000_000+int64(i), 1)
 }
 
 func (r *recorder) field() []byte  { return r.number(1, "field:", int64(r.rng.IntN(fields)), 0) }

@@ -56,7 +56,7 @@ func read(t *testing.T, rec *recording) contents {
 }
 
 func TestRecordingsMayFollowThemselves(t *testing.T) {
-	for _, rec := range []*recording{recordMixed(50_000), recordIncr(1_000), recordPublish(1_000), recordLookalikes(5_000), recordLarge(3, 1<<21)} {
+	for _, rec := range []*recording{recordMixed(50_000), recordIncr(1_000), recordPublish(1_000), recordLookalikes(5_000), recordLarge(3, 1<<21), recordTouches(2_000), recordMixedOver(5_000, 500)} {
 		t.Run(rec.name, func(t *testing.T) {
 			c := read(t, rec)
 			require.Equal(t, rec.commands, c.commands)

@@ -43,6 +43,7 @@ type report struct {
 	series   []series
 	memory   []memory
 	restarts []restartSeries
+	rewrites []rewriteSeries
 }
 
 // restartSeries is all restarts of one kind.
@@ -67,6 +68,10 @@ func (r *report) write(w io.Writer) error {
 	}
 	if len(r.restarts) > 0 {
 		r.writeRestarts(out)
+	}
+	if len(r.rewrites) > 0 {
+		r.writeRewrites(out)
+		r.writeRewriteRatios(out)
 	}
 	return out.err
 }

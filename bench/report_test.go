@@ -68,6 +68,47 @@ Redis server 8
 `, "\n"), out.String())
 }
 
+func TestReportOfRewrites(t *testing.T) {
+	m := func(seconds float64, loaded time.Duration, peak, base int64) rewritten {
+		return rewritten{took: time.Duration(seconds * 1e9), loaded: loaded, cpu: time.Second, peak: peak << 20, base: base * 1e6}
+	}
+	sample := func(slow float64) map[string]rewritten {
+		return map[string]rewritten{
+			nameCp: m(1*slow, 0, 2, 0), nameFold: m(2.5*slow, 0, 80, 210), nameServer: m(20*slow, 8*time.Second, 1000, 205),
+		}
+	}
+	last := sample(1)
+	delete(last, nameCp)
+	r := report{machine: machine{sidecar: "aofsidecar 1"}, rewrites: []rewriteSeries{
+		{
+			name: "some keys", base: 200e6, increment: 10e6, verified: true, wanted: rewriteWanted{ofCopy: 3, ofServer: 0.25, memory: 0.1},
+			rounds: []map[string]rewritten{sample(1), sample(3), sample(2)},
+		},
+		{name: "incr", increment: 40e6, wanted: rewriteWanted{ofServer: 0.33, memory: 1.5}, rounds: []map[string]rewritten{last}},
+	}}
+	var out strings.Builder
+	require.NoError(t, r.write(&out))
+	_, tables, _ := strings.Cut(out.String(), "\n\n")
+	require.Equal(t, strings.TrimPrefix(`
+| rewrite   | by         | base MB | increment MB | new base MB | seconds | of them loading | CPU s | peak MiB |
+| -------   | --         | ------- | ------------ | ----------- | ------- | --------------- | ----- | -------- |
+| some keys | cp + fsync | 200     | 10           | -           | 2.00    | -               | 1.00  | 2        |
+| some keys | fold       | 200     | 10           | 210         | 5.00    | -               | 1.00  | 80       |
+| some keys | server     | 200     | 10           | 205         | 40.00   | 8.00            | 1.00  | 1000     |
+| incr      | fold       | 0       | 40           | 210         | 2.50    | -               | 1.00  | 80       |
+| incr      | server     | 0       | 40           | 205         | 20.00   | 8.00            | 1.00  | 1000     |
+
+| rewrite   | the fold's      | is    | wanted  |
+| -------   | ----------      | --    | ------  |
+| some keys | time / cp's     | 2.50  | <= 3.00 |
+| some keys | time / server's | 0.12  | <= 0.25 |
+| some keys | peak / server's | 0.08  | <= 0.10 |
+| some keys | DEBUG DIGEST    | equal | equal   |
+| incr      | time / server's | 0.12  | <= 0.33 |
+| incr      | peak / server's | 0.08  | <= 1.50 |
+`, "\n"), tables)
+}
+
 func TestReportWithoutARealReplica(t *testing.T) {
 	got := sample(1)
 	delete(got, nameReplica)

@@ -29,6 +29,8 @@ func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
 			err = b.rememberAll(ctx, &r)
 		case partRestart:
 			err = b.restartAll(ctx, &r)
+		case partRewrite:
+			err = b.rewriteAll(ctx, &r)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", part, err)
@@ -43,7 +45,7 @@ func (b *bench) prepare() error {
 	if b.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	for _, path := range []*string{&b.sidecar, &b.replica, &b.dir} {
+	for _, path := range []*string{&b.sidecar, &b.replica, &b.dir, &b.profiles} {
 		if *path == "" {
 			continue
 		}

@@ -48,15 +48,21 @@ func TestIdleCostsNoMoreThanARealReplica(t *testing.T) {
 			}
 			theirs, ours := after[0].less(before[0]), after[1].less(before[1])
 			t.Logf("in %s a real replica cost %+v, the sidecar %+v", idle, theirs, ours)
-			// The window may begin just after one ACK of the replica and just before one of the sidecar's, and end the other way round.
+			// The window may begin just after one ACK of the replica and just before one of the sidecar's, and end the other way round. And
+			// where the machine is busy a real replica's clock, which counts tenths of seconds one after the other, is slow: it costs less than it
+			// means to.
 			const ack = 2
-			require.LessOrEqual(t, ours.acks, theirs.acks+ack)
-			require.LessOrEqual(t, ours.commands, theirs.commands+ack)
+			slip := max(0, int64(idle/realInterval)-theirs.acks)
+			require.LessOrEqual(t, ours.acks, theirs.acks+slip+ack)
+			require.LessOrEqual(t, ours.commands, theirs.commands+slip+ack)
 			require.LessOrEqual(t, ours.connections, theirs.connections)
-			require.LessOrEqual(t, ours.bytesIn*theirs.acks, theirs.bytesIn*(theirs.acks+ack), "bytes that the upstream had to read")
+			require.LessOrEqual(t, ours.bytesIn*theirs.acks, theirs.bytesIn*(theirs.acks+slip+ack), "bytes that the upstream had to read")
 		})
 	}
 }
+
+// realInterval is how often a real replica sends an ACK on a machine that is idle, at most.
+const realInterval = 1050 * time.Millisecond
 
 // costs are what an upstream counts.
 type costs struct {

@@ -73,7 +73,7 @@ func foldRounds(t *testing.T, family testenv.Family, seed uint64) foldCounts {
 	for round := range rounds {
 		c.round(round)
 	}
-	require.EqualValues(t, 2, requireResyncs(t, c.upstream).full, "another snapshot was taken")
+	require.Equal(t, int64(2), requireResyncs(t, c.upstream).full, "another snapshot was taken")
 	c.count.Cases, c.count.Commands = 1, c.work.Stats().Total()+c.bulk.commands
 	return c.count
 }

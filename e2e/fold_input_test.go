@@ -43,11 +43,11 @@ func (r *recorded) more(t *testing.T, dir string) []byte {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(copied, words[1]))
-		switch {
-		case words[5] == "b":
+		switch words[5] {
+		case "b":
 			require.NoError(t, err)
 			r.base = data
-		case words[5] == "i":
+		case "i":
 			require.NoError(t, err)
 			log = append(log, data...)
 		}
@@ -79,7 +79,7 @@ func (r *recorded) split(t *testing.T, data []byte, n int, rng *rand.Rand) [][]b
 			multi = true
 		case resp.Exec:
 			multi = false
-		default:
+		case resp.Other, resp.Ping, resp.Replconf, resp.Publish, resp.ClusterOther, resp.Newline, resp.Annotation:
 		}
 		if !multi {
 			cuts = append(cuts, cut{int(cmd.End), r.db})

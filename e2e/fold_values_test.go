@@ -50,8 +50,12 @@ func valuesOf(t *testing.T, data []byte) map[string]string {
 
 // valueText is a value as text; what has no order is sorted.
 func valueText(f rdb.Format, typ rdb.Type, raw []byte) (string, error) {
-	var elements []string
-	kind, sorted, err := "", true, error(nil)
+	var (
+		elements []string
+		kind     string
+		err      error
+	)
+	sorted := true
 	switch {
 	case typ == rdb.TypeString:
 		s, err := rdb.DecodeString(raw)

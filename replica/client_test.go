@@ -372,7 +372,7 @@ func TestStateAndObserver(t *testing.T) {
 		require.EqualValues(t, len(getack), s.ReceivedBytes)
 		require.Equal(t, idA, s.ReplID.String())
 		require.EqualValues(t, 1, s.FullResyncs)
-		require.Equal(t, 5, acks) // the first, for GETACK, three by the clock
+		require.Equal(t, 4, acks) // the first, for GETACK, two by the clock
 		require.Equal(t, 1, getacks)
 		require.Equal(t, len(getack), received)
 		p.close()

@@ -25,7 +25,7 @@
 //
 // # The stream
 //
-//	socket --> buffers (256 KiB each, 16 MiB in all) --> commands --> runs --> Sink.Append --> ACK
+//	socket --> buffers (1 MiB each, 16 MiB in all) --> commands --> runs --> Sink.Append --> ACK
 //	         |  reader goroutine                      |   feeder goroutine                       |
 //
 // A read is handed over as soon as it returns, so that nothing waits for a buffer to fill; what arrives while the Sink is

@@ -10,6 +10,10 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
+// runBytes is from how many kept bytes on a run ends at the next boundary outside MULTI: the log can say where it stands between two runs only,
+// and after a kill -9 it goes on from where it last did. A fresh backlog upstream holds a mebibyte.
+const runBytes = 128 << 10
+
 // feeder finds the commands in the stream's bytes and appends them to the sink as runs. It knows nothing of the
 // connection.
 type feeder struct {
@@ -44,10 +48,12 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 	f.run = stream.Run{Whole: true, UnixMilli: at}
 	data, cmd := 0, 0 // p[data:cmd] are the run's commands, p[cmd:i] is the one being scanned
 	for i := seen; i < len(p); {
-		if n := f.scan.Others(p[i:]); n > 0 {
+		if n := f.scan.Others(p[i:min(i+runBytes, len(p))]); n > 0 {
 			i += n
-			cmd, f.pieces = i, false
-			f.bound(cmd - data)
+			cmd = i
+			if data, err = f.bound(ctx, p, data, cmd); err != nil {
+				return data, err
+			}
 			continue
 		}
 		n, done, err := f.scan.Next(p[i:])
@@ -62,17 +68,15 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 			break
 		}
 		if f.scan.Kind().Dropped() && !f.pieces {
-			if data < cmd {
-				f.run.More = true // at least the command that is dropped
-				if err := f.append(ctx, p[data:cmd]); err != nil {
-					return data, err
-				}
+			if err := f.drop(ctx, p[data:cmd], int64(i-cmd)); err != nil {
+				return data, err
 			}
-			f.drop(int64(i - cmd))
 			data = i
 		}
-		cmd, f.pieces = i, false
-		f.bound(cmd - data)
+		cmd = i
+		if data, err = f.bound(ctx, p, data, cmd); err != nil {
+			return data, err
+		}
 	}
 	if err := f.append(ctx, p[data:cmd]); err != nil {
 		return data, err
@@ -84,12 +88,21 @@ func (f *feeder) feed(ctx context.Context, p []byte, seen int, at int64) (taken 
 	return cmd, nil
 }
 
-// bound notes that a command ends after the run's first kept bytes.
-func (f *feeder) bound(kept int) {
-	if !f.track.Multi {
-		f.run.Boundary = f.run.Dropped + int64(kept)
-		f.run.DB = f.track.DB
+// bound notes that a command ends at p[cmd], and hands the run over if it is long. It returns where the data of the run at hand begin.
+func (f *feeder) bound(ctx context.Context, p []byte, data, cmd int) (int, error) {
+	f.pieces = false
+	if f.track.Multi {
+		return data, nil
 	}
+	f.run.Boundary = f.run.Dropped + int64(cmd-data)
+	f.run.DB = f.track.DB
+	if cmd-data < runBytes {
+		return data, nil
+	}
+	if err := f.append(ctx, p[data:cmd]); err != nil {
+		return data, err
+	}
+	return cmd, nil
 }
 
 // piece appends p, the beginning of the pending command or more of it, because there is no room to wait for the rest.
@@ -99,8 +112,14 @@ func (f *feeder) piece(ctx context.Context, p []byte, at int64) error {
 	return f.append(ctx, p)
 }
 
-// drop counts the command that has just ended, of which n bytes were not let go before.
-func (f *feeder) drop(n int64) {
+// drop counts the command that has just ended, of which n bytes were not let go before; what was kept before it is handed over.
+func (f *feeder) drop(ctx context.Context, kept []byte, n int64) error {
+	if len(kept) > 0 {
+		f.run.More = true // at least the command that is dropped
+		if err := f.append(ctx, kept); err != nil {
+			return err
+		}
+	}
 	n += f.letGo
 	f.letGo = 0
 	if f.scan.Kind() == resp.Replconf && bytes.EqualFold(f.scan.Arg(1), []byte("GETACK")) {
@@ -108,6 +127,7 @@ func (f *feeder) drop(n int64) {
 		f.asked = true
 	}
 	f.run.Dropped += n
+	return nil
 }
 
 // append hands the run over, with its data, if there is anything in it, and begins the next one.

@@ -152,6 +152,31 @@ func TestMoreFollows(t *testing.T) {
 	}
 }
 
+// A run of commands outside MULTI is no longer than the log may be without a mark, however much was read at once; a transaction is not cut.
+func TestRunsLeaveRoomForMarks(t *testing.T) {
+	small, large := cmd("SET", "k", strings.Repeat("v", 64)), cmd("SET", "k", strings.Repeat("v", 5000))
+	for name, p := range map[string]string{
+		"small commands": strings.Repeat(small, 1<<20/len(small)),
+		"large commands": strings.Repeat(large, 1<<20/len(large)),
+		"transactions":   strings.Repeat(cmd("MULTI")+small+large+cmd("EXEC"), 100),
+		"a transaction":  strings.Repeat(small, 4000) + cmd("MULTI") + strings.Repeat(small, 100) + cmd("EXEC") + strings.Repeat(small, 4000) + small[:9],
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := newRecorder(t).at(position(t, idA, 1000), 0)
+			rec.open = true
+			f := newFeeder(rec, rec.pos, 0)
+			taken, err := f.feed(t.Context(), []byte(p), 0, 1)
+			require.NoError(t, err)
+			_, kept := rec.seen()
+			sameBytes(t, p[:taken], kept)
+			for _, run := range rec.seenRuns() {
+				require.Equal(t, run.Len(), run.Boundary)
+				require.Less(t, run.Len(), int64(256<<10))
+			}
+		})
+	}
+}
+
 // What is in flight is bounded, and not a byte is lost when the sink goes on.
 func TestInFlightIsBounded(t *testing.T) {
 	rec := newRecorder(t).at(position(t, idA, 0), 0)

@@ -11,8 +11,8 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
-// respMagic begins the first line of a base of commands; dialect and version of its values follow. Loaders take the line for a comment.
-const respMagic = "#aofsidecar-base "
+// RESPMagic begins the first line of a base of commands; dialect and version of its values follow. Loaders take the line for a comment.
+const RESPMagic = "#aofsidecar-base "
 
 // maxFormat is more than a format's name takes.
 const maxFormat = 16
@@ -28,13 +28,13 @@ type base struct {
 // lookAtBase finds out what the base is. It reads an RDB only where commands may follow it.
 func lookAtBase(src Source) (base, error) {
 	b := base{Source: src, tail: src.Size}
-	head := make([]byte, min(src.Size, int64(len(respMagic)+maxFormat)))
+	head := make([]byte, min(src.Size, int64(len(RESPMagic)+maxFormat)))
 	if _, err := src.R.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 		return b, fmt.Errorf("read %s: %w", src.Name, err)
 	}
-	if line, ok := bytes.CutPrefix(head, []byte(respMagic)); ok {
+	if line, ok := bytes.CutPrefix(head, []byte(RESPMagic)); ok {
 		text, _, _ := bytes.Cut(line, []byte("\n"))
-		b.tail = int64(len(respMagic) + len(text) + 1)
+		b.tail = int64(len(RESPMagic) + len(text) + 1)
 		var err error
 		if b.format, err = parseFormat(string(bytes.TrimSpace(text))); err != nil {
 			return b, &InputError{File: src.Name, Err: err}

@@ -31,6 +31,9 @@ func (f *folder) scan(ctx context.Context, visit func(*rdb.Reader, *rdb.Item) er
 		it, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			f.step(r.Offset() - told)
+			if r.Offset() != f.base.tail {
+				return &InputError{File: f.base.Name, Offset: r.Offset(), Err: errAfterEnd}
+			}
 			return nil
 		}
 		if err != nil {
@@ -41,6 +44,8 @@ func (f *folder) scan(ctx context.Context, visit func(*rdb.Reader, *rdb.Item) er
 		}
 	}
 }
+
+var errAfterEnd = errors.New("bytes after the end")
 
 // first copies what nothing touches, and what is carried, and loads the rest into sp, if it fits. If not, sp is of no use.
 func (f *folder) first(ctx context.Context, sp, libraries *keyspace.Space) (fits bool, err error) {

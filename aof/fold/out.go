@@ -122,7 +122,7 @@ type respOutput struct {
 
 func newRESPOutput(w io.Writer, f rdb.Format) (*respOutput, error) {
 	o := &respOutput{w: &countWriter{w: bufio.NewWriterSize(w, outBuffer)}, f: f, db: -1}
-	_, err := io.WriteString(o.w, respMagic+formatName(f)+"\r\n")
+	_, err := io.WriteString(o.w, RESPMagic+formatName(f)+"\r\n")
 	return o, err
 }
 

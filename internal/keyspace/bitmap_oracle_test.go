@@ -10,6 +10,7 @@ import (
 )
 
 func TestSetBit(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"sets and clears": {"SETBIT k 0 1", "SETBIT k 7 1", "SETBIT k 8 0", "SETBIT k 0 0", "SETBIT k 100 1", "SETBIT k 100 0", "SETBIT k 101 0"},
 		"clear makes":     {"SETBIT k 0 0", "SETBIT l 1000 0"},
@@ -21,6 +22,7 @@ func TestSetBit(t *testing.T) {
 }
 
 func TestBitOp(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"two sources":      {`SET a "\x0f\xf0\xaa"`, `SET b "\x3c\xc3\x55"`, "BITOP AND and a b", "BITOP or or a b", "BITOP Xor xor a b", "BITOP NOT not a"},
 		"unequal lengths":  {`SET a "\xff\xff\xff\xff"`, `SET b "\x81"`, "BITOP AND x a b", "BITOP AND y b a", "BITOP OR z b a", "BITOP XOR w a b", "BITOP XOR v b a", "BITOP OR u b b"},
@@ -38,6 +40,7 @@ func TestBitOp(t *testing.T) {
 }
 
 func TestBitField(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"set":           {"BITFIELD k SET u8 0 255 SET i5 3 -7 SET u63 9 9223372036854775807 SET i64 100 -1 SET u1 0 1", "bitfield k set U8 0 1", "BITFIELD k SET u8 #3 7 SET i16 #2 -2 GET u8 #3"},
 		"get":           {"BITFIELD k GET u8 0", "BITFIELD k", "SET k abc", "BITFIELD k GET u8 0 GET i64 100", "BITFIELD k", "HSET l f v", "BITFIELD l GET u8 0"},
@@ -60,6 +63,7 @@ func TestBitField(t *testing.T) {
 
 // TestBitFieldTypeUntilZero is for what Valkey 9 refuses and the others take.
 func TestBitFieldTypeUntilZero(t *testing.T) {
+	t.Parallel()
 	checkOn(t, lacking(testenv.DelIfEq), `BITFIELD k SET "u8\x00junk" 0 7`)
 }
 
@@ -90,5 +94,6 @@ func genBitOp() *rapid.Generator[[]string] {
 }
 
 func TestBitsRandom(t *testing.T) {
+	t.Parallel()
 	checkRandom(t, all, rapid.OneOf(genBitField(), genBitOp(), genString()))
 }

@@ -95,7 +95,7 @@ func runFuzzed(t *testing.T, s *Space, args [][]byte, p *Plan, what *step) bool 
 		require.True(t, unknown || errors.Is(err, ErrTooBig), "%s: %v", what, err)
 		return false
 	}
-	runPlanned(t, s, 0, args, p, what)
+	runPlanned(t, s, s.image(), 0, args, p, what)
 	return true
 }
 

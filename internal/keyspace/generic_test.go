@@ -18,12 +18,14 @@ import (
 const later = "33000000000000"
 
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	check(t, "DEL a", "HSET a f v", "HSET b f v", "HSET c f v", "DEL a x a", "UNLINK c", "DEL", "unlink")
 	check(t, "HSET a f v", "SELECT 3", "DEL a", "HSET a f w", "SELECT 0", "DEL a")
 	check(t, `HSET "" f v`, `HSET "\x00\xff" f v`, `DEL ""`)
 }
 
 func TestRename(t *testing.T) {
+	t.Parallel()
 	check(t, "RENAME a b", "RENAMENX a b", "RENAME a a", "HSET a f v", "RENAME a a", "RENAMENX a a", "RENAME a b")
 	check(t, "HSET a f v", "HSET b f w x y", "PEXPIREAT a "+later, "RENAMENX a b", "RENAME a b", "RENAMENX b a", "PERSIST a")
 	check(t, "HSET a f v", "HSET b f w", "PEXPIREAT b "+later, "RENAME a b", "RENAME missing b")
@@ -31,6 +33,7 @@ func TestRename(t *testing.T) {
 }
 
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	check(t, "COPY a b", "HSET a f v", "PEXPIREAT a "+later, "COPY a b", "HSET a f 2", "COPY a b", "COPY a b replace", "HSET b f 3", "COPY b a")
 	check(t, "HSET a f v", "COPY a a", "COPY a a REPLACE", "COPY a a DB 0", "COPY a a DB 1", "COPY a b DB 1 REPLACE", "COPY a b DB 2 DB 3", "COPY a c DB 0")
 	check(t, "HSET a f v", "COPY a b DB", "COPY a b DB x", "COPY a b DB -1", "COPY a b x", "COPY a b REPLACE REPLACE", "COPY a")
@@ -39,11 +42,13 @@ func TestCopy(t *testing.T) {
 }
 
 func TestMove(t *testing.T) {
+	t.Parallel()
 	check(t, "MOVE a 1", "HSET a f v", "MOVE a 0", "MOVE a x", "MOVE a -1", "PEXPIREAT a "+later, "MOVE a 1", "HSET a f w", "MOVE a 1", "SELECT 1", "MOVE a 2")
 	check(t, "MOVE missing 0", "MOVE a", "MOVE a 01")
 }
 
 func TestSwapAndFlush(t *testing.T) {
+	t.Parallel()
 	check(t, "SELECT 1", "HSET a f 1", "SELECT 2", "HSET a f 2", "HSET b f 2", "SWAPDB 1 2", "HSET c f 3", "SWAPDB 0 1", "SWAPDB 5 5",
 		"SWAPDB x 1", "SWAPDB 1 x", "SWAPDB -1 1", "HSET d f 1")
 	check(t, "HSET a f 1", "SELECT 1", "HSET a f 2", "FLUSHDB", "SELECT 0", "HSET b f 1")
@@ -53,6 +58,7 @@ func TestSwapAndFlush(t *testing.T) {
 }
 
 func TestExpire(t *testing.T) {
+	t.Parallel()
 	check(t, "PEXPIREAT a "+later, "HSET a f v", "PEXPIREAT a "+later, "PERSIST a", "PERSIST a", "PERSIST missing")
 	for _, conditions := range []string{"NX", "XX", "GT", "LT", "nx", "XX GT", "xx lt", "GT XX", "NX NX", "NX XX", "NX GT", "GT LT", "XX GT LT", "FOO", "NX FOO"} {
 		for _, before := range []string{"", "33000000000000", "33000000000001", "32999999999999"} {
@@ -71,6 +77,7 @@ func TestExpire(t *testing.T) {
 
 // Times that have passed: a server that loads a log leaves the keys alone.
 func TestExpireInThePast(t *testing.T) {
+	t.Parallel()
 	checkReplay(t, all, "HSET a f v", "PEXPIREAT a 1", "HSET b f v", "PEXPIREAT b 0", "HSET c f v", "EXPIREAT c -1",
 		"HSET d f v", "PEXPIREAT d 5000", "PEXPIREAT d 4000 GT", "PEXPIREAT d 3000 LT", "COPY d e", "RENAME a f", "MOVE b 3", "HSET d g w")
 	checkReplay(t, all, "HSET a f v", "PEXPIREAT a 1", "PERSIST a", "HSET b f v", "PEXPIREAT b 1", "RENAMENX b a", "COPY a b", "COPY a b REPLACE",
@@ -97,6 +104,7 @@ func quote(b []byte) string {
 }
 
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	text := rdb.AppendString(nil, []byte("some text"))
 	number := rdb.AppendString(nil, []byte("123"))
 	for _, version := range []int{1, 9, 10} {
@@ -129,6 +137,7 @@ func TestRestoreOfALaterVersion(t *testing.T) {
 }
 
 func TestRestoreKeepsWhatItCannotRead(t *testing.T) {
+	t.Parallel()
 	// A value that is not decoded may be moved about.
 	body := rdb.AppendLength(nil, 2)
 	body = rdb.AppendString(rdb.AppendString(body, []byte("f")), []byte("v"))
@@ -138,6 +147,7 @@ func TestRestoreKeepsWhatItCannotRead(t *testing.T) {
 
 // A vector set is a module's value: it may be moved about, unread.
 func TestModuleValueOnTheServer(t *testing.T) {
+	t.Parallel()
 	for _, o := range oracles(t) {
 		if !o.family.Has(testenv.VectorSets) {
 			continue
@@ -155,6 +165,7 @@ func TestModuleValueOnTheServer(t *testing.T) {
 }
 
 func TestFunctions(t *testing.T) {
+	t.Parallel()
 	load := func(options, name, value string) string {
 		return `FUNCTION LOAD ` + options + ` "#!lua name=` + name + `\nredis.register_function('` + name + `', function() return ` + value + ` end)"`
 	}
@@ -172,6 +183,7 @@ func TestFunctions(t *testing.T) {
 }
 
 func TestFunctionRestore(t *testing.T) {
+	t.Parallel()
 	source := func(name string) []byte {
 		return []byte("#!lua name=" + name + "\nredis.register_function('" + name + "', function() return 1 end)")
 	}
@@ -195,6 +207,7 @@ func TestFunctionRestore(t *testing.T) {
 }
 
 func TestGenericRandom(t *testing.T) {
+	t.Parallel()
 	db := rapid.SampledFrom([]string{"0", "1", "2", "x"})
 	at := rapid.Map(rapid.IntRange(33_000_000_000_000, 33_000_000_000_003), strconv.Itoa)
 	condition := rapid.SampledFrom([]string{"NX", "XX", "GT", "LT", "gt", "foo"})

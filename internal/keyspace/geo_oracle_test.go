@@ -13,6 +13,7 @@ import (
 const sicily = "GEOADD Sicily 13.361389 38.115556 Palermo 15.087269 37.502669 Catania 12.758489 38.788135 edge1 17.241510 38.788135 edge2"
 
 func TestGeoAdd(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"places":  {sicily},
 		"edges":   {"GEOADD k -180 -85.05112878 a 180 85.05112878 b 0 0 c -180 85.05112878 d 179.99999999999997 85.0511287799 e"},
@@ -25,6 +26,7 @@ func TestGeoAdd(t *testing.T) {
 }
 
 func TestGeoSearchStore(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"radius":          {sicily, "GEOSEARCHSTORE d Sicily FROMLONLAT 15 37 BYRADIUS 200 km", "GEOSEARCHSTORE e Sicily FROMMEMBER Palermo BYRADIUS 166.3 km ASC", "GEOSEARCHSTORE f Sicily fromlonlat 15 37 byradius 0 m"},
 		"box":             {sicily, "GEOSEARCHSTORE d Sicily FROMLONLAT 15 37 BYBOX 400 400 km COUNT 3", "GEOSEARCHSTORE e Sicily FROMMEMBER Catania BYBOX 1 900 mi", "GEOSEARCHSTORE f Sicily FROMMEMBER Catania BYBOX 0 0 ft"},
@@ -46,6 +48,7 @@ func TestGeoSearchStore(t *testing.T) {
 }
 
 func TestGeoRadiusStore(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"coordinates": {sicily, "GEORADIUS Sicily 15 37 200 km STORE d", "GEORADIUS Sicily 15 37 200 km ASC COUNT 1 STORE e", "GEORADIUS Sicily 15 37 200 km STORE x STORE y", "GEORADIUS Sicily 15 37 200 km STOREDIST x STORE y"},
 		"member":      {sicily, "GEORADIUSBYMEMBER Sicily Palermo 200 km STORE d", "GEORADIUSBYMEMBER Sicily Palermo 200 km COUNT 1 DESC store e", "GEORADIUSBYMEMBER Sicily nobody 200 km STORE d", "GEORADIUSBYMEMBER Sicily Palermo x km STORE d"},
@@ -60,6 +63,7 @@ func TestGeoRadiusStore(t *testing.T) {
 
 // TestGeoTies has many members at few places, so that COUNT chooses among equal distances.
 func TestGeoTies(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{5, 7, 8, 30, 41, 100, 300, 1000} {
 		var add strings.Builder
@@ -81,6 +85,7 @@ func TestGeoTies(t *testing.T) {
 }
 
 func TestGeoAtRandom(t *testing.T) {
+	t.Parallel()
 	number := func(low, high float64) *rapid.Generator[string] {
 		return rapid.Map(rapid.Float64Range(low, high), func(f float64) string { return string(appendDouble(nil, f)) })
 	}

@@ -17,6 +17,7 @@ import (
 // STOREDIST is carried; that they are so near is why the other searches are run. Only on the other side of the earth, where the
 // formula itself is bad, are they further apart.
 func TestGeoDistance(t *testing.T) {
+	t.Parallel()
 	const places = 20000
 	random := rand.New(rand.NewPCG(3, 4))
 	around := func(center geoPoint, degrees float64) geoPoint {
@@ -69,6 +70,7 @@ func (o *oracle) distances(t *testing.T, n int, center geoPoint, place func() ge
 }
 
 func TestGeohashRoundTrip(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := geoPoint{
 			longitude: rapid.Float64Range(-179.999, 179.999).Draw(t, "longitude"),
@@ -96,6 +98,7 @@ func TestGeohashRoundTrip(t *testing.T) {
 
 // TestNearest: whatever the distances are, the n in front are the nearest, or the farthest.
 func TestNearest(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		meters := rapid.SliceOfN(rapid.IntRange(0, 50), 1, 200).Draw(t, "meters")
 		hits := make([]geoHit, len(meters))

@@ -51,12 +51,16 @@ func lateCommands(family testenv.Family) []string {
 }
 
 func TestExpiredFieldsOfLiveUpstream(t *testing.T) {
+	t.Parallel()
 	for _, o := range loaders(t) {
 		if !o.family.Has(testenv.HashSetEx) {
 			continue
 		}
 		for _, large := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/large=%t", o.family, large), func(t *testing.T) { testExpiredFields(t, o, large) })
+			t.Run(fmt.Sprintf("%s/large=%t", o.family, large), func(t *testing.T) {
+				t.Parallel()
+				testExpiredFields(t, o, large)
+			})
 		}
 	}
 }
@@ -179,6 +183,7 @@ func replay(t *testing.T, space *Space, log []byte) {
 // TestReplayOfPastFieldExpiry compares with a server that loads the same commands; of fields that are past their time, Redis 8.0 itself
 // loses some (protocol.md 4.8).
 func TestReplayOfPastFieldExpiry(t *testing.T) {
+	t.Parallel()
 	past := "HPEXPIREAT h 1000 FIELDS 2 a b"
 	for name, commands := range map[string][]string{
 		"set":      {"HSET h a 1 b 2 c 3", past, "HSET h c 4"},
@@ -269,6 +274,7 @@ func (o *oracle) savedHashes(t *testing.T) map[string]map[string]modelField {
 
 // TestHashEncodings lets servers write hashes in each of their encodings, and reads them.
 func TestHashEncodings(t *testing.T) {
+	t.Parallel()
 	edges := []string{
 		"0", "12", "13", "-1", "127", "128", "-128", "-129", "4095", "4096", "-4097", "32767", "32768", "8388607", "8388608", "2147483647", "2147483648", "-2147483649",
 		"9223372036854775807", "-9223372036854775808", "9223372036854775808", "007", "-0", "1e3", strings.Repeat("x", 62), strings.Repeat("ab", 32),

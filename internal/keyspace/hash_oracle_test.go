@@ -15,6 +15,7 @@ import (
 const soon, latest = "8000000000000", "70368744177663"
 
 func TestHashCommands(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"set":             {"HSET h a 1", "HSET h a 2 b 3", "HSET h c 1 c 2 a ''"},
 		"set twice":       {"HSET h a 1 a 2 a 3"},
@@ -47,6 +48,7 @@ func TestHashCommands(t *testing.T) {
 }
 
 func TestLargeHash(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"at once":   {fillHash("h", 0, 600, 3)},
 		"by one":    {fillHash("h", 0, 512, 3), "HSET h more 1", "HSET h f100 changed", "HDEL h f0 f511 more", "HINCRBY h f7 3"},
@@ -86,6 +88,7 @@ func clearHash(key string, from, to int) string {
 }
 
 func TestFieldExpiryCommands(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"set":              {"HSET h a 1 b 2 c 3", "HPEXPIREAT h " + soon + " FIELDS 2 a c", "HPEXPIREAT h 8000000000001 FIELDS 2 a nope"},
 		"seconds":          {"HSET h a 1 b 2", "HEXPIREAT h 8000000000 FIELDS 1 a", "HEXPIREAT h 70368744177 FIELDS 1 b", "HEXPIREAT h -1 FIELDS 1 b"},
@@ -120,6 +123,7 @@ func TestFieldExpiryCommands(t *testing.T) {
 }
 
 func TestHSetEx(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"plain":        {"HSETEX h FIELDS 2 a 1 b 2", "HPEXPIREAT h " + soon + " FIELDS 1 a", "HSETEX h FIELDS 1 a 3"},
 		"pxat":         {"HSETEX h PXAT " + soon + " FIELDS 2 a 1 b 2", "HSETEX h PXAT 8000000000001 FIELDS 2 a 3 c 4"},
@@ -141,6 +145,7 @@ func TestHSetEx(t *testing.T) {
 }
 
 func TestHGetEx(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"pxat":       {"HSET h a 1 b 2", "HGETEX h PXAT " + soon + " FIELDS 2 a nope", "HGETEX h pxat 8000000000001 fields 2 a b"},
 		"exat":       {"HSET h a 1 b 2", "HGETEX h EXAT 8000000000 FIELDS 1 a"},
@@ -155,6 +160,7 @@ func TestHGetEx(t *testing.T) {
 }
 
 func TestHGetDel(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"some":       {"HSET h a 1 b 2 c 3", "HPEXPIREAT h " + soon + " FIELDS 1 a", "HGETDEL h FIELDS 2 a nope", "hgetdel h fields 2 b b"},
 		"all":        {"HSET h a 1 b 2", "HGETDEL h FIELDS 3 b a a", "HGETDEL h FIELDS 1 a"},
@@ -167,6 +173,7 @@ func TestHGetDel(t *testing.T) {
 
 // TestHashDialects is what Redis 8.0 and Valkey 9.1 do differently with one command.
 func TestHashDialects(t *testing.T) {
+	t.Parallel()
 	checkOn(t, having(testenv.HashSetEx),
 		"HSETEX h XX FIELDS 1 a 1", "HSETEX h NX FIELDS 1 a 1", "HSETEX h NX FIELDS 1 a 2", "HSETEX h XX FIELDS 1 a 3", "HSETEX h XX FNX FIELDS 1 b 1", "HSETEX h NX XX FIELDS 1 a 1",
 		"HSETEX h FNX FNX FIELDS 1 c 1", "HSETEX h PXAT "+soon+" PXAT 8000000000001 FIELDS 1 d 1", "HSETEX h KEEPTTL KEEPTTL FIELDS 1 d 2",
@@ -223,6 +230,7 @@ func genOptions(name string, each int, options ...[]string) *rapid.Generator[[]s
 }
 
 func TestRandomFieldExpiry(t *testing.T) {
+	t.Parallel()
 	none := []string{}
 	checkRandom(t, having(testenv.HashSetEx), rapid.OneOf(
 		genHashCommand(),

@@ -38,6 +38,7 @@ func (h *hashValue) contents(t require.TestingT) map[string]modelField {
 
 // TestHashAgreesWithMap runs random changes on a hash and on a map.
 func TestHashAgreesWithMap(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		h, model := &hashValue{}, map[string]modelField{}
 		field := rapid.Map(rapid.IntRange(0, rapid.SampledFrom([]int{8, 600, 3000}).Draw(t, "names")), func(n int) string { return strings.Repeat("f", n%70) + strconv.Itoa(n) })

@@ -12,6 +12,7 @@ import (
 )
 
 func TestPFAdd(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"sparse":        {"PFADD k", "PFADD k", "PFADD k a", "PFADD k a", "PFADD k b c d", `PFADD l "" "\x00" 1 12345678 123456789`, "PFADD m a a a"},
 		"refused":       {"SET a x", "PFADD a x", `SET b ""`, "PFADD b", "SET c 12345678901234567", "PFADD c x", "HSET l f v", "PFADD l a", "SET d HYLLxxxxxxxxxxxxxxxx", "PFADD d a", `SET e "HYLL\x00xxxxxxxxxxxxxxxx"`, "PFADD e a", `SET f HYLL`, "PFADD f"},
@@ -33,6 +34,7 @@ func elements(key, prefix string, from, n int) []string {
 }
 
 func TestHyperLogLogGrows(t *testing.T) {
+	t.Parallel()
 	for _, at := range []struct{ step, commands int }{{1, 100}, {9, 100}, {250, 30}, {5000, 4}} {
 		t.Run(fmt.Sprint(at.step), func(t *testing.T) {
 			var commands [][]string
@@ -49,6 +51,7 @@ func TestHyperLogLogGrows(t *testing.T) {
 
 // TestHyperLogLogPromotes goes over where the sparse form ends in single steps.
 func TestHyperLogLogPromotes(t *testing.T) {
+	t.Parallel()
 	for _, prefix := range []string{"x", "y", "z"} {
 		h, n := newHLL(), 0
 		for ; h[hllEncoding] == hllSparse; n++ {
@@ -80,6 +83,7 @@ func elementOf(register int, rank byte) string {
 
 // TestRanks is for ranks that no test meets by chance: those above 32 have no sparse form.
 func TestRanks(t *testing.T) {
+	t.Parallel()
 	for rank := byte(1); rank <= hllRankBits; rank++ {
 		register, got := hllHash([]byte(elementOf(77, rank)))
 		require.Equal(t, [2]int{77, int(rank)}, [2]int{register, int(got)})
@@ -96,6 +100,7 @@ func TestRanks(t *testing.T) {
 
 // TestRunsRandom raises registers that lie together, so that runs part and join.
 func TestRunsRandom(t *testing.T) {
+	t.Parallel()
 	near := rapid.Custom(func(t *rapid.T) string {
 		register := rapid.SampledFrom([]int{0, 60, 8000, 16374}).Draw(t, "region") + rapid.IntRange(0, 9).Draw(t, "register")
 		return elementOf(register, byte(rapid.OneOf(rapid.IntRange(1, 3), rapid.IntRange(1, 34)).Draw(t, "rank")))
@@ -108,6 +113,7 @@ func TestRunsRandom(t *testing.T) {
 }
 
 func TestPFMerge(t *testing.T) {
+	t.Parallel()
 	small, other, big := elements("small", "s", 0, 30), elements("other", "o", 0, 300), elements("big", "b", 0, 9000)
 	for name, commands := range map[string][]string{
 		"nothing":        {"PFMERGE d", "PFMERGE d", "PFMERGE e no no2"},
@@ -127,6 +133,7 @@ func TestPFMerge(t *testing.T) {
 }
 
 func TestHyperLogLogRandom(t *testing.T) {
+	t.Parallel()
 	element := rapid.OneOf(genBlob(), rapid.Map(rapid.IntRange(0, 5000), strconv.Itoa))
 	many := rapid.Custom(func(t *rapid.T) []string {
 		return elements(genKey().Draw(t, "key"), rapid.SampledFrom([]string{"p", "q"}).Draw(t, "prefix"),

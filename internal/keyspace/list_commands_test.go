@@ -8,6 +8,7 @@ import (
 )
 
 func TestListCommands(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"push":                  {"RPUSH k a b c", "LPUSH k d e", `RPUSH k "" "\x00\xff" 12 -7 007 9223372036854775807 9223372036854775808 "a"`},
 		"push in any case":      {"rPuSh k a", "lpush k b"},
@@ -54,6 +55,7 @@ func TestListCommands(t *testing.T) {
 }
 
 func TestListRandom(t *testing.T) {
+	t.Parallel()
 	word := rapid.OneOf(genWord(), genBlob(), rapid.Map(rapid.IntRange(60, 9000), func(n int) string { return strings.Repeat("w", n) }))
 	end := rapid.SampledFrom([]string{"LEFT", "RIGHT", "left"})
 	push := []*rapid.Generator[string]{word}

@@ -31,7 +31,7 @@ func FuzzListArguments(f *testing.F) {
 			table.Plan(args, &plan)
 			s := step{args: []string{c.name, input}}
 			if plan.Effect == Run {
-				runPlanned(t, space, 0, args, &plan, &s)
+				runPlanned(t, space, space.image(), 0, args, &plan, &s)
 			}
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 // What servers write of lists and sets in each of their encodings is read, and then changed as they do.
 func TestListsAndSetsOfServers(t *testing.T) {
+	t.Parallel()
 	text := func(i int) string { return "member-" + strconv.Itoa(i) }
 	long := func(i int) string { return strconv.Itoa(i) + strings.Repeat(" long", 300) }
 	mixed := func(i int) string {
@@ -95,8 +96,16 @@ func (o *oracle) checkLoaded(t *testing.T, fill []string, changes [][]string) {
 // A list in an RDB of old may be empty: servers drop such keys when they load them, and commands find nothing in it.
 func TestEmptyListOfRDB(t *testing.T) {
 	for _, command := range [][]string{
-		{"LPOP", "k"}, {"RPOP", "k", "2"}, {"RPOPLPUSH", "k", "d"}, {"LSET", "k", "0", "x"}, {"LREM", "k", "0", "x"}, {"LTRIM", "k", "0", "1"},
-		{"LINSERT", "k", "BEFORE", "a", "b"}, {"SORT", "k", "STORE", "d"}, {"LMPOP", "1", "k", "LEFT"}, {"RPUSH", "k", "a"},
+		{"LPOP", "k"},
+		{"RPOP", "k", "2"},
+		{"RPOPLPUSH", "k", "d"},
+		{"LSET", "k", "0", "x"},
+		{"LREM", "k", "0", "x"},
+		{"LTRIM", "k", "0", "1"},
+		{"LINSERT", "k", "BEFORE", "a", "b"},
+		{"SORT", "k", "STORE", "d"},
+		{"LMPOP", "1", "k", "LEFT"},
+		{"RPUSH", "k", "a"},
 	} {
 		space := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
 		space.PutRaw(0, []byte("k"), rdb.TypeList, []byte{0}, rdb.NoExpire)

@@ -82,6 +82,7 @@ func genElement() *rapid.Generator[string] {
 }
 
 func TestListAgainstModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := listModel{list: &listValue{}}
 		rt.Repeat(map[string]func(*rapid.T){

@@ -14,6 +14,7 @@ import (
 
 // Commands of all types on the same few keys, in two databases.
 func TestMixedRandom(t *testing.T) {
+	t.Parallel()
 	for _, o := range oracles(t) {
 		t.Run(o.family.Name, func(t *testing.T) {
 			known := o.formsToRun(t)

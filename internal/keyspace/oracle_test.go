@@ -1,9 +1,11 @@
 package keyspace
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -92,7 +94,14 @@ var running struct {
 	loading []*oracle
 }
 
+// checksEnv says how many sequences each random test tries. They are drawn anew in each run, unless -rapid.seed is given.
+const checksEnv = "AOFSIDECAR_KEYSPACE_CHECKS"
+
 func TestMain(m *testing.M) {
+	// Before the flags are parsed: -rapid.checks has the last word.
+	if err := flag.Set("rapid.checks", cmp.Or(os.Getenv(checksEnv), "40")); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	for _, o := range append(running.primary, running.loading...) {
 		if err := o.server.Close(); err != nil && code == 0 {
@@ -227,6 +236,7 @@ func (o *oracle) runSpace(t tester, commands [][]string, steps []step) *Space {
 	space := o.newSpace()
 	db := 0
 	var plan Plan
+	pictures := image{}
 	for i, command := range commands {
 		steps[i].args = command
 		if strings.EqualFold(command[0], "select") {
@@ -246,7 +256,7 @@ func (o *oracle) runSpace(t tester, commands [][]string, steps []step) *Space {
 			steps[i].refused = true
 			continue
 		}
-		runPlanned(t, space, db, args, &plan, &steps[i])
+		pictures = runPlanned(t, space, pictures, db, args, &plan, &steps[i])
 		steps[i].refused = space.refused != before
 	}
 	return space

@@ -290,6 +290,7 @@ func set(list []string) []string { return slices.Compact(slices.Sorted(slices.Va
 
 // Every row of the list of write commands has a form.
 func TestEveryWriteCommandHasAPlan(t *testing.T) {
+	t.Parallel()
 	file, err := os.Open("../testenv/workload/write-commands.tsv")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
@@ -306,6 +307,7 @@ func TestEveryWriteCommandHasAPlan(t *testing.T) {
 
 // Every command of the servers is known, and those that write are no harmless ones.
 func TestTableKnowsAllCommands(t *testing.T) {
+	t.Parallel()
 	table := NewTable()
 	for _, o := range oracles(t) {
 		var reply *redis.Cmd
@@ -341,6 +343,7 @@ func eachCommand(infos []any, visit func(info []any)) {
 
 // The servers name the same keys, and say of those that a plan writes to that they may be written.
 func TestKeysAreThoseOfTheServers(t *testing.T) {
+	t.Parallel()
 	table := NewTable()
 	for _, o := range oracles(t) {
 		r := rand.New(rand.NewPCG(3, 4))

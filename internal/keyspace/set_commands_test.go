@@ -18,6 +18,7 @@ func words(n int, word func(i int) string) string {
 }
 
 func TestSetCommands(t *testing.T) {
+	t.Parallel()
 	text := func(i int) string { return "member-" + strconv.Itoa(i) }
 	for name, commands := range map[string][]string{
 		"add":                 {"SADD k a b a", "sadd k c", `SADD k "" "\x00\xff" 1 01 -0 9223372036854775807 9223372036854775808`},
@@ -53,6 +54,7 @@ func TestSetCommands(t *testing.T) {
 }
 
 func TestSetRandom(t *testing.T) {
+	t.Parallel()
 	member := rapid.OneOf(genWord(), genInt(), genBlob())
 	key := []*rapid.Generator[string]{genKey()}
 	members := []*rapid.Generator[string]{member}

@@ -33,6 +33,7 @@ func TestIntSet(t *testing.T) {
 
 // A set says the same in each form, and after each change of form.
 func TestSetAgainstModel(t *testing.T) {
+	t.Parallel()
 	member := rapid.OneOf(
 		rapid.Map(rapid.Int64Range(-1000, 100_000), func(n int64) string { return strconv.FormatInt(n, 10) }),
 		genElement(),

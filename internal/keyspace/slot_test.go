@@ -23,6 +23,7 @@ func TestSlot(t *testing.T) {
 
 // FLUSHSLOT and slots against a cluster of one. SFLUSH is in none of the servers that we have.
 func TestFlushSlot(t *testing.T) {
+	t.Parallel()
 	server := testenv.StartServer(t, testenv.Pick(t, "valkey-9.1"), testenv.WithConfig("cluster-enabled yes", "cluster-databases 4"))
 	conn := server.Client().Conn()
 	defer func() { require.NoError(t, conn.Close()) }()

@@ -101,6 +101,7 @@ func TestModuleValueMovesUnread(t *testing.T) {
 }
 
 func TestCorruptValueIsAnErrorWhenItIsLookedAt(t *testing.T) {
+	t.Parallel()
 	s := newTestSpace(0)
 	s.PutRaw(0, []byte("a"), rdb.TypeHash, []byte{5, 1}, rdb.NoExpire)
 	run(t, s, "COPY a b", "PEXPIREAT a 5", "RENAME a c", "DEL b")

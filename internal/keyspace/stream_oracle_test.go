@@ -109,6 +109,7 @@ func with(commands []string, more ...string) []string {
 }
 
 func TestXAdd(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("v", 1000)
 	cases := map[string][]string{
 		"first":           {"XADD s 1-1 a b"},

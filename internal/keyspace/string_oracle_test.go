@@ -13,6 +13,7 @@ import (
 const laterSeconds = "32999999999"
 
 func TestSet(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"plain":                    {"SET k v", "SET k w", "set k 12", `SET k ""`, `SET "" x`},
 		"binary":                   {`SET k "a\x00b\r\n\xff"`, `SET "\x00\xff" "\x00"`},
@@ -37,6 +38,7 @@ func TestSet(t *testing.T) {
 }
 
 func TestSetIfEqual(t *testing.T) {
+	t.Parallel()
 	checkOn(t, having(testenv.SetIfEq),
 		"SET k w IFEQ v", "SET k v", "SET k w IFEQ x", "SET k w IFEQ v", "SET k 7 ifeq w", "SET k 8 IFEQ 7 PXAT "+later, "SET k 9 IFEQ 8 KEEPTTL",
 		"SET k x IFEQ 9 GET", "SET k y IFEQ 9 GET", "SET k z GET IFEQ x", "SET k v IFEQ", "SET k v NX IFEQ z", "SET k v IFEQ z NX", "SET k v XX IFEQ z",
@@ -44,6 +46,7 @@ func TestSetIfEqual(t *testing.T) {
 }
 
 func TestSetFamily(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"setnx":      {"SETNX k v", "SETNX k w", "SET l v PXAT " + later, "SETNX l w", "HSET m f v", "SETNX m w", `SETNX e ""`},
 		"getset":     {"GETSET k v", "GETSET k 5", "SET l v PXAT " + later, "GETSET l w", "HSET m f v", "GETSET m w"},
@@ -58,10 +61,12 @@ func TestSetFamily(t *testing.T) {
 }
 
 func TestDelIfEqual(t *testing.T) {
+	t.Parallel()
 	checkOn(t, having(testenv.DelIfEq), "DELIFEQ k v", "SET k v", "DELIFEQ k w", "DELIFEQ k v", "SET k 12", "DELIFEQ k 012", "DELIFEQ k 12", "HSET l f v", "DELIFEQ l a", `SET e ""`, `DELIFEQ e ""`)
 }
 
 func TestMSetEx(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"plain":   {"MSETEX 2 a 1 b x", "MSETEX 1 a v PXAT " + later, "MSETEX 1 a w", "MSETEX 2 a 1 a 2 EXAT " + laterSeconds, "HSET l f v", "MSETEX 1 l v"},
 		"keepttl": {"SET a v PXAT " + later, "MSETEX 2 a w b w KEEPTTL"},
@@ -73,6 +78,7 @@ func TestMSetEx(t *testing.T) {
 }
 
 func TestStringEdits(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"append":            {`APPEND k ""`, "APPEND k a", "APPEND k bc", `APPEND k ""`, "SET n 12", "APPEND n 3", `APPEND n ""`, "INCR n", "APPEND n x", "INCR n", "HSET l f v", "APPEND l b", "SET e v PXAT " + later, "APPEND e w", `APPEND k "\x00\xff"`},
 		"setrange":          {"SETRANGE k 0 abc", "SETRANGE k 1 X", "SETRANGE k 3 def", "SETRANGE k 10 z", "SET n 123", "SETRANGE n 1 9", "INCR n", "SETRANGE n 0 0", "INCR n", "SET e v PXAT " + later, "SETRANGE e 3 w"},
@@ -85,6 +91,7 @@ func TestStringEdits(t *testing.T) {
 }
 
 func TestIncrement(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"from nothing":   {"INCR a", "DECR b", "INCRBY c 10", "DECRBY d 10", "INCRBY e -10", "INCRBY f 0", "INCRBY g 9223372036854775807", "INCRBY h -9223372036854775808"},
 		"edges":          {"SET k 9223372036854775807", "INCR k", "INCRBY k 1", "DECRBY k -1", "DECR k", "INCR k", "SET k -9223372036854775808", "DECR k", "INCRBY k -1", "DECRBY k 1", "INCRBY k 9223372036854775807", "INCRBY k 9223372036854775807"},

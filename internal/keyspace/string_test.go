@@ -84,6 +84,7 @@ func TestStringPlans(t *testing.T) {
 
 // TestCarriedIsNotRun says that what Plan calls Carry leaves a Space as it is.
 func TestCarriedIsNotRun(t *testing.T) {
+	t.Parallel()
 	for _, command := range []string{
 		"SET k v EX 5", "SET k v IFNE x", "SETEX k 5 v", "GETEX k PX 5", "MSETEX 1 k v EX 5", "INCRBYFLOAT k 1", "BITOP DIFF k a b", "BITFIELD k ROTATE u8 1",
 	} {
@@ -96,6 +97,7 @@ func TestCarriedIsNotRun(t *testing.T) {
 
 // TestStringsReplayed is for what differs between a log and a client: nothing has expired, however long ago.
 func TestStringsReplayed(t *testing.T) {
+	t.Parallel()
 	checkReplay(t, all,
 		"SET a v PXAT 1", "SET a w NX", "APPEND a x", "SET b v PXAT 5", "SET b w KEEPTTL", "SET c v NX PXAT 2", "SET c w XX PXAT 3", "SETNX c x",
 		"INCR d", "PEXPIREAT d 1", "INCR d", "SET e v EXAT 1", "MSETNX e 1 f 2", "PFADD h a", "PEXPIREAT h 7", "PFADD h b", "PFCOUNT h", "PFMERGE i h",
@@ -119,6 +121,7 @@ func TestStringsTooBig(t *testing.T) {
 
 // TestStringsPastLimit is for a string that is as long as one may be.
 func TestStringsPastLimit(t *testing.T) {
+	t.Parallel()
 	c := &call{space: New(NewTable(), Options{})}
 	require.NoError(t, c.growString(maxStringBytes-1, maxStringBytes))
 	require.ErrorIs(t, c.growString(maxStringBytes, maxStringBytes+1), ErrTooBig)

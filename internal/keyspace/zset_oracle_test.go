@@ -23,6 +23,7 @@ func zadds(key string, n int, pair func(i int) string) []string {
 }
 
 func TestZAdd(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("m", 65)
 	for name, commands := range map[string][]string{
 		"plain":             {"ZADD k 1 a 2 b 3 c", "ZADD k 5 a", "ZADD k 1 a 1 a 2 a"},
@@ -58,6 +59,7 @@ func TestZAdd(t *testing.T) {
 }
 
 func TestZAddHexadecimal(t *testing.T) {
+	t.Parallel()
 	takes := func(o *oracle) bool { return o.format.Version != 80 }
 	for _, o := range oracles(t) {
 		if takes(o) {
@@ -67,6 +69,7 @@ func TestZAddHexadecimal(t *testing.T) {
 }
 
 func TestZSetGrows(t *testing.T) {
+	t.Parallel()
 	signs := func(i int) string { return fmt.Sprintf("%d m%03d", -200+i, i) }
 	check(t, append(zadds("k", 128, signs), "ZADD k -0 z", "ZADD k -0 a 0 b", "ZADD k 1 a", "ZADD k -0 a")...)
 	check(t, append(zadds("k", 127, signs), "ZADD k -0 z", "ZADD k -0 zz")...)
@@ -84,6 +87,7 @@ func TestZSetGrows(t *testing.T) {
 }
 
 func TestZRem(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"zrem":           {"ZREM k a", "ZADD k 1 a 2 b 3 c", "ZREM k a a x", "ZREM k b c d", "ZADD k 1 a"},
 		"zrem wrong":     {"HSET k f v", "ZREM k a", "ZREM k"},
@@ -114,6 +118,7 @@ func TestZRem(t *testing.T) {
 }
 
 func TestZPop(t *testing.T) {
+	t.Parallel()
 	for name, commands := range map[string][]string{
 		"ends":        {"ZADD k 1 a 2 b 3 c 4 d", "ZPOPMIN k", "ZPOPMAX k", "ZPOPMIN k 1", "ZPOPMAX k 9"},
 		"ties":        {"ZADD k 1 b 1 a 1 c 1 aa", "ZPOPMIN k", "ZPOPMAX k"},
@@ -131,6 +136,7 @@ func TestZPop(t *testing.T) {
 }
 
 func TestZRangeStore(t *testing.T) {
+	t.Parallel()
 	abc := "ZADD k 1 a 2 b 3 c 4 d 5 e"
 	lex := "ZADD k 0 a 0 b 0 c 0 d 0 e"
 	for name, commands := range map[string][]string{
@@ -154,6 +160,7 @@ func TestZRangeStore(t *testing.T) {
 }
 
 func TestZRangeStoreOfMany(t *testing.T) {
+	t.Parallel()
 	scores := zadds("k", 300, func(i int) string { return fmt.Sprintf("%d m%03d", i%7-3, i) })
 	check(t, append(scores,
 		"ZRANGESTORE a k 10 -10", "ZRANGESTORE b k 100 109 REV", "ZRANGESTORE c k (-1 2 BYSCORE LIMIT 5 140",
@@ -165,6 +172,7 @@ func TestZRangeStoreOfMany(t *testing.T) {
 }
 
 func TestZSetStore(t *testing.T) {
+	t.Parallel()
 	a, b, s := "ZADD a 1 x 2 y 3 z", "ZADD b 10 y 20 z 30 w 40 v", "SADD s x y w 7"
 	for name, commands := range map[string][]string{
 		"sets":           {a, b, s, "ZUNIONSTORE d 2 a s", "ZINTERSTORE e 2 s a", "ZDIFFSTORE f 2 s a", "ZDIFFSTORE g 2 a s", "ZUNIONSTORE h 2 s s WEIGHTS 2 0.5"},
@@ -190,6 +198,7 @@ func TestZSetStore(t *testing.T) {
 }
 
 func TestZSetStoreOfMany(t *testing.T) {
+	t.Parallel()
 	a := zadds("a", 300, func(i int) string { return fmt.Sprintf("%d.1 m%d", i-400, i) })
 	b := zadds("b", 200, func(i int) string { return fmt.Sprintf("%d.7 m%d", i*3, i*2) })
 	check(t, append(append(a, b...),
@@ -199,11 +208,13 @@ func TestZSetStoreOfMany(t *testing.T) {
 
 // TestZSetReplay: in a log, a set whose time has passed is like any other.
 func TestZSetReplay(t *testing.T) {
+	t.Parallel()
 	checkReplay(t, all, "ZADD k 1 a 2 b 3 c", "PEXPIREAT k 1", "zadd k NX 3 a 4 d", "ZINCRBY k 5 a", "ZUNIONSTORE d 1 k WEIGHTS 2", "ZINTERSTORE e 2 k d",
 		"ZRANGESTORE f k 0 0", "ZPOPMIN k 1", "PEXPIREAT d 1", "ZDIFFSTORE d 2 d f", "GEOSEARCHSTORE g k FROMMEMBER a BYRADIUS 1 km", "BZPOPMAX k 0", "ZREMRANGEBYSCORE k 4 4")
 }
 
 func TestZSetsAtRandom(t *testing.T) {
+	t.Parallel()
 	score := rapid.OneOf(
 		rapid.SampledFrom([]string{"0", "-0", "1", "-1", "0.1", "0.2", "1e16", "inf", "-inf", "nan", "3.5", "x", "(1", ""}),
 		rapid.Map(rapid.Float64(), func(f float64) string { return string(appendDouble(nil, f)) }),

@@ -45,6 +45,7 @@ func zsetItems(z *zsetValue) []zsetItem {
 }
 
 func TestZSetIsASortedSet(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		z, naive := &zsetValue{}, naiveZSet{}
 		members := rapid.OneOf(rapid.StringMatching("[a-z]{0,2}"), rapid.StringOfN(rapid.Rune(), 0, 70, -1))

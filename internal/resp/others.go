@@ -1,6 +1,9 @@
 package resp
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A command's beginning "*N\r\n$N\r\n" as a little-endian number, and what of it is no digit.
 const (
@@ -32,18 +35,11 @@ func (s *Scanner) Others(p []byte) int {
 // other returns the length of the command that p begins with, if it is of the kind Other, in p as a whole, of no more than 9 arguments and
 // with a name of no more than 9 bytes; else 0.
 func other(p []byte) int {
-	if len(p) < 24 {
+	args, name := commonHead(p)
+	if args == 0 || special(name, p[headBytes]) {
 		return 0
 	}
-	w := binary.LittleEndian.Uint64(p)
-	if w&headMask^headShape&headMask != 0 {
-		return 0
-	}
-	args, name := uint(w>>8)&0xff-'0', uint(w>>40)&0xff-'0'
-	if args-1 > 8 || name-1 > 8 || special(name, p[8]) {
-		return 0
-	}
-	at := 8 + int(name)
+	at := headBytes + int(name)
 	for ; args > 1; args-- {
 		n, size := nextArg(p, at)
 		if size == 0 || n > len(p)-at-size {
@@ -57,44 +53,54 @@ func other(p []byte) int {
 	return at + 2
 }
 
+// headBytes is the length of a command's beginning, up to its name.
+const headBytes = 8
+
+// commonHead reads the beginning of a command of 1 to 9 arguments with a name of 1 to 9 bytes; args is 0 if it is something else, or p is too
+// short to tell.
+func commonHead(p []byte) (args, name uint) {
+	if len(p) < 3*headBytes {
+		return 0, 0
+	}
+	w := binary.LittleEndian.Uint64(p)
+	args, name = uint(w>>8)&0xff-'0', uint(w>>40)&0xff-'0'
+	if w&headMask^headShape&headMask != 0 || args-1 > 8 || name-1 > 8 {
+		return 0, 0
+	}
+	return args, name
+}
+
 // nextArg reads the end of the argument before at and the header "\r\n$<n>\r\n" of the next one, with one to three digits: its size, 0 if there is
-// something else or less.
+// something else or less. Lengths follow no pattern that a processor could learn, so the digits are counted and added up without a branch.
 func nextArg(p []byte, at int) (n, size int) {
 	if len(p)-at < 8 {
 		return 0, 0
 	}
 	w := binary.LittleEndian.Uint64(p[at:])
-	if uint32(w)&0xffffff != crlf|'$'<<16 {
+	const (
+		lead = crlf | '$'<<16
+		cr   = 0x0d0d0d0d0d // in five bytes
+		ones = 0x0101010101
+		ohs  = '0' | '0'<<8 | '0'<<16
+	)
+	d := w >> 24
+	t := d ^ cr
+	digits := uint(bits.TrailingZeros64((t-ones)&^t&(ones<<7))) / 8 // before the first CR; 8: there is none
+	if uint32(w)&0xffffff != lead || digits-1 > 2 || uint16(d>>(8*digits)) != crlf {
 		return 0, 0
 	}
-	a, b, c := uint(w>>24)&0xff-'0', uint(w>>32)&0xff-'0', uint(w>>40)&0xff-'0'
-	switch {
-	case uint16(w>>40) == crlf && a-1 < 9 && b < 10:
-		return int(a*10 + b), 7
-	case uint16(w>>32) == crlf && a < 10:
-		return int(a), 6
-	case uint16(w>>48) == crlf && a-1 < 9 && b < 10 && c < 10:
-		return int(a*100 + b*10 + c), 8
-	default:
+	missing := 8 * (3 - digits)
+	v := uint32(d<<missing)&0xffffff | ohs&(1<<missing-1)
+	v ^= ohs // '0' to '9' become 0 to 9, and nothing else does
+	if (v+0x767676)&0x808080|v&0xf0f0f0 != 0 || (byte(d) == '0' && digits > 1) {
 		return 0, 0
 	}
+	return int(v&0xf*100 + v>>8&0xf*10 + v>>16), 5 + int(digits)
 }
 
-// special reports whether a name of that length and first letter may be of another kind than Other: see kindOf.
-func special(size uint, first byte) bool {
-	first |= 0x20
-	switch size {
-	case 4:
-		return first == 'p' || first == 'e'
-	case 5:
-		return first == 'm'
-	case 6:
-		return first == 's'
-	case 7:
-		return first == 'p' || first == 'c'
-	case 8:
-		return first == 'r' || first == 's'
-	default:
-		return false
-	}
-}
+// specialSizes are, for each letter by its low five bits, the lengths of names that begin with it and may be of another kind than Other: bit
+// 0 for four bytes. See kindOf: C(luster), E(xec), M(ulti), P(ing, publish), R(eplconf), S(elect, publish).
+const specialSizes = "\x00\x00\x00\x08\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x09\x00\x10\x14\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// special reports whether a name of that length and first byte may be of another kind than Other.
+func special(size uint, first byte) bool { return specialSizes[first&31]>>(size-4)&1 != 0 }

@@ -3,6 +3,7 @@ package resp
 import (
 	"bufio"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -73,6 +74,9 @@ func (r *Reader) Next() (Command, error) {
 		return Command{}, r.err
 	}
 	start := r.off
+	if args := r.common(); args != nil {
+		return Command{Start: start, End: r.off, Kind: r.kind(), Args: args, Lens: r.lens}, nil
+	}
 	cmd, err := r.next()
 	if err != nil {
 		r.err = r.finalError(err, start)
@@ -80,6 +84,40 @@ func (r *Reader) Next() (Command, error) {
 	}
 	cmd.Start, cmd.End = start, r.off
 	return cmd, nil
+}
+
+// common takes a command of a common shape that is whole in the buffer, and leaves its arguments where they are. It returns nil, and has taken
+// nothing, if it is something else.
+func (r *Reader) common() [][]byte {
+	p, err := r.br.Peek(r.br.Buffered())
+	if err != nil {
+		return nil
+	}
+	args, name := commonHead(p)
+	if args == 0 {
+		return nil
+	}
+	limit := cmp.Or(r.MaxArgBytes, defaultMaxArgBytes)
+	at := headBytes + int(name)
+	r.args, r.lens = append(r.args[:0], p[headBytes:at:at]), append(r.lens[:0], int64(name))
+	for ; args > 1; args-- {
+		n, size := nextArg(p, at)
+		if size == 0 || n > len(p)-at-size || (limit > 0 && n > limit) {
+			return nil
+		}
+		begin := at + size
+		at = begin + n
+		r.args, r.lens = append(r.args, p[begin:at:at]), append(r.lens, int64(n))
+	}
+	if len(p)-at < 2 || binary.LittleEndian.Uint16(p[at:]) != crlf {
+		return nil
+	}
+	n, err := r.br.Discard(at + 2)
+	r.off += int64(n)
+	if err != nil { // it is in the buffer
+		return nil
+	}
+	return r.args
 }
 
 // finalError is what Next reports for err in a command that began at start.

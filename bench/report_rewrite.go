@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// rewriteSeries is all rounds of one case of a rewrite, at least one.
+type rewriteSeries struct {
+	name            string
+	base, increment int64 // bytes
+	verified        bool  // the digests were equal
+	wanted          rewriteWanted
+	rounds          []map[string]rewritten // by name
+}
+
+// has reports whether it was measured.
+func (s rewriteSeries) has(name string) bool {
+	_, there := s.rounds[0][name]
+	return there
+}
+
+// median returns the median of each number.
+func (s rewriteSeries) median(name string) rewritten {
+	return rewritten{
+		took:   medianOf(s.rounds, func(r map[string]rewritten) time.Duration { return r[name].took }),
+		loaded: medianOf(s.rounds, func(r map[string]rewritten) time.Duration { return r[name].loaded }),
+		cpu:    medianOf(s.rounds, func(r map[string]rewritten) time.Duration { return r[name].cpu }),
+		peak:   medianOf(s.rounds, func(r map[string]rewritten) int64 { return r[name].peak }),
+		base:   medianOf(s.rounds, func(r map[string]rewritten) int64 { return r[name].base }),
+	}
+}
+
+// ratio returns the median of the fold's number by the other's.
+func (s rewriteSeries) ratio(other string, of func(rewritten) float64) float64 {
+	return medianOf(s.rounds, func(r map[string]rewritten) float64 { return of(r[nameFold]) / of(r[other]) })
+}
+
+func (r *report) writeRewrites(out *printer) {
+	t := out.table("rewrite", "by", "base MB", "increment MB", "new base MB", "seconds", "of them loading", "CPU s", "peak MiB")
+	orNone := func(format string, value float64) string {
+		if value == 0 {
+			return "-"
+		}
+		return fmt.Sprintf(format, value)
+	}
+	for _, s := range r.rewrites {
+		for _, name := range []string{nameCp, nameFold, nameServer} {
+			if !s.has(name) {
+				continue
+			}
+			m := s.median(name)
+			t.row(s.name, name, fmt.Sprintf("%.0f", float64(s.base)/megabyte), fmt.Sprintf("%.0f", float64(s.increment)/megabyte),
+				orNone("%.0f", float64(m.base)/megabyte), fmt.Sprintf("%.2f", m.took.Seconds()), orNone("%.2f", m.loaded.Seconds()),
+				fmt.Sprintf("%.2f", m.cpu.Seconds()), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte))
+		}
+	}
+	t.end()
+}
+
+func (r *report) writeRewriteRatios(out *printer) {
+	t := out.table("rewrite", "the fold's", "is", "wanted")
+	seconds := func(m rewritten) float64 { return m.took.Seconds() }
+	for _, s := range r.rewrites {
+		row := func(what, other string, of func(rewritten) float64, wanted float64) {
+			if s.has(other) {
+				t.row(s.name, what, fmt.Sprintf("%.2f", s.ratio(other, of)), fmt.Sprintf("<= %.2f", wanted))
+			}
+		}
+		row("time / cp's", nameCp, seconds, s.wanted.ofCopy)
+		row("time / server's", nameServer, seconds, s.wanted.ofServer)
+		row("peak / server's", nameServer, func(m rewritten) float64 { return float64(m.peak) }, s.wanted.memory)
+		if s.verified {
+			t.row(s.name, "DEBUG DIGEST", "equal", "equal")
+		}
+	}
+	t.end()
+}
