@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/aof/fold"
-	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
