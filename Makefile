@@ -9,6 +9,7 @@ GOLANGCI  := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
 PKG       ?= ./...
 FUZZTIME  ?= 30s
+SOAK      ?= 20m
 BENCH     ?=
 # The server that benchmarks compare with, once the servers are there.
 BENCH_SERVER = $$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server
@@ -51,6 +52,10 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 .PHONY: crash
 crash: ## crash the file system at every operation, and see what is left
 	go test -count=1 -timeout 30m -run Crash $(PKG)
+
+.PHONY: soak-rewrite
+soak-rewrite: servers ## fold what each server writes for SOAK (20m), round after round, and compare (AOFSIDECAR_E2E_SEED: as before)
+	AOFSIDECAR_E2E_SOAK=$(SOAK) go test -count=1 -timeout 24h -parallel 2 -run 'TestFold$$' -v ./e2e
 
 .PHONY: bench-ingest
 bench-ingest: build servers ## compare what ingesting takes with a bare copy and a real replica (BENCH='-scale 0.1': a quick look)

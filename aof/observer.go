@@ -50,8 +50,10 @@ type Resync struct {
 type RewriteFailure struct {
 	Reason string
 	Err    error
-	InRow  int           // failures in a row; interruptions by a full resync or a stop are none
+	InRow  int           // failures in a row
 	Retry  time.Duration // none begins by itself before
+
+	Interrupted bool // by a full resync or a stop: that is no failure
 }
 
 // Guard says that a full resync lost most keys, and what was kept from before.

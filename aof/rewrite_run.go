@@ -79,7 +79,7 @@ func (l *Log) endRewrite(run *rewriting, rep RewriteReport, err error) {
 		r.grownFrom = l.size()
 		call(l.opt.Observer.Rewritten, rep)
 	case isInterrupted(err):
-		call(l.opt.Observer.RewriteFailed, RewriteFailure{Reason: run.reason, Err: err, InRow: r.inRow})
+		call(l.opt.Observer.RewriteFailed, RewriteFailure{Reason: run.reason, Err: err, InRow: r.inRow, Interrupted: true})
 	default:
 		r.failed++
 		r.inRow++

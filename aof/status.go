@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,7 @@ type RewriteStatus struct {
 	Ended    time.Time      `json:"ended,omitzero"`
 	Last     *RewriteReport `json:"last,omitempty"`  // the last that succeeded
 	Error    string         `json:"error,omitempty"` // of the last one, if it failed
+	Corrupt  bool           `json:"corrupt"`         // that error is a *CorruptError: base or increments are damaged
 	Failures int64          `json:"failures"`        // since the start
 	InRow    int            `json:"failures_in_row"`
 	NextTry  time.Time      `json:"next_try,omitzero"` // after failures: none begins by itself before
@@ -115,6 +117,7 @@ func (r *rewrites) status() RewriteStatus {
 	}
 	if r.lastErr != nil {
 		s.Error = r.lastErr.Error()
+		_, s.Corrupt = errors.AsType[*CorruptError](r.lastErr)
 	}
 	if !r.next.IsZero() {
 		s.NextTry = r.next.UTC()

@@ -22,15 +22,21 @@ type bulk struct {
 	commands  int
 }
 
-// write runs n of its operations. What the server refuses, for a key has another type, belongs to it.
+// write runs n of its operations.
 func (b *bulk) write(t *testing.T, upstream *testenv.Server, n int) {
+	t.Helper()
+	b.send(t, upstream, n, b.draw)
+}
+
+// send sends n times what draw draws. What the server refuses, for a key has another type, belongs to it.
+func (b *bulk) send(t *testing.T, upstream *testenv.Server, n int, draw func() [][]any) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	conn := upstream.Client().Conn()
 	defer func() { require.NoError(t, conn.Close()) }()
 	for range n {
 		require.NoError(t, conn.Select(ctx, b.rng.IntN(b.databases)).Err())
-		for _, args := range b.draw() {
+		for _, args := range draw() {
 			err := conn.Do(ctx, args...).Err()
 			if said := redis.Error(nil); !errors.As(err, &said) {
 				require.NoError(t, err)

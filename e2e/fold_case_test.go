@@ -40,7 +40,7 @@ func (c *foldCounts) add(o foldCounts) {
 	c.Refused += o.Refused
 }
 
-// foldCase is an upstream, a sidecar that records it, and the bases that were folded so far.
+// foldCase is an upstream, a real replica, a sidecar that records it, and the bases that were folded so far.
 type foldCase struct {
 	*testing.T
 
@@ -48,13 +48,13 @@ type foldCase struct {
 	rng      *rand.Rand
 	config   []string // of upstream and booted servers
 	upstream *testenv.Server
-	replica  *testenv.Server // nil: none
+	replica  *testenv.Server
 	m        mirror
 	work     *workload.Workload
 	bulk     bulk
-	carries  bool  // some commands are such as the fold cannot run
-	syncs    int64 // snapshots that the upstream has to take
-	hashes   bool  // a raw log can be compared by hashes, too
+	edges    edges
+	carries  bool // some commands are such as the fold cannot run
+	hashes   bool // a raw log can be compared by hashes, too
 
 	log   recorded
 	all   [][]byte // increments of all rounds
@@ -73,7 +73,7 @@ func foldRounds(t *testing.T, family testenv.Family, seed uint64) foldCounts {
 	for round := range rounds {
 		c.round(round)
 	}
-	require.Equal(t, c.syncs, requireResyncs(t, c.upstream).full, "another snapshot was taken")
+	require.Equal(t, int64(2), requireResyncs(t, c.upstream).full, "another snapshot was taken")
 	c.count.Cases, c.count.Commands = 1, c.work.Stats().Total()+c.bulk.commands
 	return c.count
 }
@@ -82,14 +82,16 @@ func newFoldCase(t *testing.T, family testenv.Family, seed uint64) *foldCase {
 	t.Helper()
 	h := fnv.New64()
 	_, _ = h.Write([]byte(family.Name)) // it cannot fail
-	c := &foldCase{T: t, family: family, rng: rand.New(rand.NewPCG(seed, h.Sum64())), syncs: 1}
+	c := &foldCase{T: t, family: family, rng: rand.New(rand.NewPCG(seed, h.Sum64()))}
 	c.carries = c.oneIn(4)
 	options := c.options()
-	t.Logf("AOFSIDECAR_E2E_SEED=%d: %+v, carries: %t, config: %q", seed, options, c.carries, c.config)
+	t.Logf("AOFSIDECAR_E2E_SEED=%d: %+v, carries: %t, config: %q, files: %s", seed, options, c.carries, c.config, t.ArtifactDir())
 	c.bulk = bulk{rng: c.rng, databases: options.Databases, keys: options.Keys}
+	c.edges = newEdges(c.rng, options)
 
 	c.upstream = testenv.StartServer(t, family, testenv.WithConfig(c.config...))
 	require.NoError(t, c.upstream.Client().Do(t.Context(), "DEBUG", "SET-ACTIVE-EXPIRE", "0").Err())
+	c.upstream.Client().AddHook(&anyCase{rng: rand.New(rand.NewPCG(seed, 0)), oneField: !options.LongExpiry})
 	if c.oneIn(3) {
 		options.MigrateTo = testenv.StartServer(t, family).Addr()
 	}
@@ -98,11 +100,9 @@ func newFoldCase(t *testing.T, family testenv.Family, seed uint64) *foldCase {
 	write(t, c.upstream, c.work, 200)
 	c.bulk.write(t, c.upstream, 20)
 	c.m = startMirror(t, c.upstream.Addr(), "aof.increment-size=64kb", fmt.Sprintf("aof.aof-timestamp-enabled=%t", c.oneIn(2)))
-	if c.oneIn(2) { // with the same snapshot, which has what the stream does not say
-		c.replica = testenv.StartServer(t, family, testenv.WithConfig(c.config...), testenv.ReplicaOf(c.upstream))
-		testenv.CaughtUp(t, c.upstream, c.replica)
-		c.syncs++
-	}
+	// From the same data, which has what the stream does not say.
+	c.replica = testenv.StartServer(t, family, testenv.WithConfig(c.config...), testenv.ReplicaOf(c.upstream))
+	testenv.CaughtUp(t, c.upstream, c.replica)
 	return c
 }
 
@@ -111,7 +111,7 @@ func (c *foldCase) oneIn(n int) bool { return c.rng.IntN(n) == 0 }
 // options draws what is written, and how the servers are set up.
 func (c *foldCase) options() workload.Options {
 	o := workload.Options{
-		Databases: 1 + c.rng.IntN(4), Keys: 4 + c.rng.IntN(20), BigValueBytes: 100_000, LongExpiry: c.oneIn(4), FlushOften: c.oneIn(6),
+		Databases: 1 + c.rng.IntN(4), Keys: 4 + c.rng.IntN(20), BigValueBytes: 100_000, LongExpiry: c.oneIn(3), FlushOften: c.oneIn(6),
 		NoBlocking: !c.oneIn(4), NoStoreDist: !c.carries, NoVectorSets: !c.carries,
 	}
 	// What is carried is loaded by the server, with its own mistakes.
@@ -162,6 +162,7 @@ func (c *foldCase) round(n int) {
 	for range 1 + c.rng.IntN(4) {
 		write(c.T, c.upstream, c.work, 50+c.rng.IntN(250))
 		c.bulk.write(c.T, c.upstream, c.rng.IntN(15))
+		c.bulk.send(c.T, c.upstream, 100+c.rng.IntN(200), func() [][]any { return [][]any{c.edges.draw()} })
 		c.strangers()
 	}
 	release, err := testenv.Freeze(c.Context(), c.upstream.Client())
@@ -169,9 +170,7 @@ func (c *foldCase) round(n int) {
 	testenv.Eventually(c, "the mirror to have all of the stream", func(ctx context.Context) (testenv.SidecarStatus, bool) {
 		return c.m.inStep(ctx, c.upstream, "everysec")
 	})
-	if c.replica != nil {
-		testenv.CaughtUp(c, c.upstream, c.replica)
-	}
+	testenv.CaughtUp(c, c.upstream, c.replica)
 	if c.oneIn(3) {
 		code, err := c.m.Stop(c.Context())
 		require.NoError(c, err)
@@ -219,7 +218,9 @@ func (c *foldCase) fold(n int) {
 	c.base, res, err = foldFiles(c.Context(), c.family, opt, was, files...)
 	c.keep(n, was, c.base, files)
 	require.NoError(c, err)
-	c.Logf("round %d: %+v with %+v", n, res, opt)
+	if foldFor(c.T) == 0 {
+		c.Logf("round %d: %+v with %+v", n, res, opt)
+	}
 	c.count.Folds++
 	c.count.Keys = res.Keys
 	c.count.Copied += res.Copied
@@ -268,14 +269,12 @@ func (c *foldCase) requireEqual(what, dir string, options ...testenv.Fingerprint
 	booted := testenv.BootFromAOF(c, c.family, dir, testenv.WithConfig(c.config...))
 	c.count.Boots++
 	ctx := c.Context()
-	diff, err := testenv.Compare(ctx, c.upstream, booted, append(slices.Clone(options), testenv.IgnoreUnreplicated())...)
+	diff, err := testenv.Compare(ctx, c.replica, booted, options...)
+	require.NoError(c, err)
+	require.Empty(c, diff, "%s: replica and fold differ (replica / fold)", what)
+	diff, err = testenv.Compare(ctx, c.upstream, booted, append(slices.Clone(options), testenv.IgnoreUnreplicated())...)
 	require.NoError(c, err)
 	require.Empty(c, diff, "%s: upstream and fold differ (upstream / fold)", what)
-	if c.replica != nil {
-		diff, err := testenv.Compare(ctx, c.replica, booted, options...)
-		require.NoError(c, err)
-		require.Empty(c, diff, "%s: replica and fold differ (replica / fold)", what)
-	}
 	require.NoError(c, booted.Close())
 }
 
@@ -313,12 +312,18 @@ func (c *foldCase) atOnce(n int) {
 func requireSameValues(t *testing.T, want, got map[string]string) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		require.Contains(t, got, name)
+		if _, ok := got[name]; !ok {
+			require.Fail(t, "absent", name)
+		}
 		if want[name] != got[name] {
 			require.Equal(t, limitText(want[name], got[name]), limitText(got[name], want[name]), name)
 		}
 	}
-	require.Len(t, got, len(want))
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			require.Fail(t, "there", name)
+		}
+	}
 }
 
 // limitText is the part of text where it begins to differ from other.

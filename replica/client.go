@@ -32,6 +32,35 @@ type Client struct {
 
 	mu    sync.Mutex
 	state State
+	drop  context.CancelCauseFunc // ends the connection that is being made or used; nil: there is none
+}
+
+// errReconnect is why a connection ends that Reconnect has ended.
+var errReconnect = errors.New("told to connect anew")
+
+// Reconnect ends the connection, if there is one, in whatever phase it is; Run makes the next one as after any loss, and asks the sink first where it
+// stands.
+func (c *Client) Reconnect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.drop != nil {
+		c.drop(errReconnect)
+	}
+}
+
+// droppable returns a context that Reconnect ends, until release.
+func (c *Client) droppable(ctx context.Context) (_ context.Context, release func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	set := func(drop context.CancelCauseFunc) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.drop = drop
+	}
+	set(cancel)
+	return ctx, func() {
+		set(nil)
+		cancel(nil)
+	}
 }
 
 // New checks opts and fills in their defaults; its error names all that is wrong. It does not connect.
@@ -102,6 +131,8 @@ func (c *Client) backOff(ctx context.Context, err error) bool {
 // connection is the life of one connection, from asking the sink where it stands to rolling it back. early ends it
 // before there is something to receive, ctx at any time. It never returns nil.
 func (c *Client) connection(ctx, early context.Context) error {
+	ctx, release := c.droppable(ctx)
+	defer release()
 	asked, db, err := c.sink.Resume()
 	if err != nil && isFatal(err, true) {
 		return &finalError{err}
@@ -120,8 +151,7 @@ func (c *Client) connection(ctx, early context.Context) error {
 	if err = cmp.Or(err, early.Err()); err != nil {
 		return err
 	}
-	release := l.guard(ctx)
-	defer release()
+	defer l.guard(ctx)()
 	if got.full {
 		c.snapshotBegun(asked, stream.Snapshot{Position: got.position, Bytes: frame.length})
 		db, err = c.fullResync(ctx, l, got.position, frame)

@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/admin"
 	"github.com/aofsidecar/aofsidecar/internal/observe"
 )
@@ -126,6 +127,7 @@ func writeLog(row func(name, format string, args ...any), s Status) {
 		row("lag", "received %s, durable %s", lagText(s.Lag.Received), lagText(s.Lag.Durable))
 		row("size", "base %s, %d increments %s", humanize.IBytes(uint64(max(0, log.BaseBytes))), log.Increments, humanize.IBytes(uint64(max(0, log.IncrementsBytes))))
 	}
+	writeRewrite(row, log.Rewrite)
 	if log.FreeBytes >= 0 {
 		full := ""
 		if log.DiskFull {
@@ -138,6 +140,22 @@ func writeLog(row func(name, format string, args ...any), s Status) {
 	}
 	if log.Awaiting {
 		row("tail", "of the last run is kept until the upstream answers")
+	}
+}
+
+func writeRewrite(row func(name, format string, args ...any), r aof.RewriteStatus) {
+	if r.Running {
+		row("rewrite", "under way (%s), %s of %s read", r.Reason, bytesText(r.DoneBytes), bytesText(r.TotalBytes))
+	}
+	if last := r.Last; last != nil && !last.Nothing {
+		row("last rewrite", "%s became %s in %s; %d keys copied, %d touched, %d carried", bytesText(last.Before), bytesText(last.After),
+			last.Took.Round(time.Millisecond), last.Copied, last.Touched, last.Carried)
+	}
+	if r.Error != "" {
+		row("rewrite failed", "%s", r.Error)
+	}
+	if !r.NextTry.IsZero() {
+		row("next rewrite", "not before %s: %d failures in a row", r.NextTry.Format(time.RFC3339), r.InRow)
 	}
 }
 

@@ -144,8 +144,7 @@ func directoryOptions(flags flagLayer, args []string) (aof.Options, error) {
 	if err != nil {
 		return aof.Options{}, err
 	}
-	config := effective.config.AOF
-	return aof.Options{Dir: config.Dir, DirName: config.AppendDirName, FileName: config.AppendFileName}, nil
+	return logOptions(effective.config, aof.Observer{}), nil
 }
 
 // absolute keeps a path as it is where there is no working directory.

@@ -8,6 +8,7 @@ import "time"
 type Config struct {
 	Upstream UpstreamConfig `yaml:"upstream"`
 	AOF      AOFConfig      `yaml:"aof"`
+	Rewrite  RewriteConfig  `yaml:"rewrite"`
 	HTTP     HTTPConfig     `yaml:"http"`
 	Control  ControlConfig  `yaml:"control"`
 	Logging  LoggingConfig  `yaml:"logging"`
@@ -59,10 +60,26 @@ type AOFConfig struct {
 	AppendFsync FsyncPolicy `yaml:"appendfsync"`
 	// TimestampEnabled writes #TS: lines as Redis does. Default no.
 	TimestampEnabled Bool `yaml:"aof-timestamp-enabled"`
+	// UseRDBPreamble makes an RDB of the base of a rewrite; no makes commands of it. Default yes.
+	UseRDBPreamble Bool `yaml:"aof-use-rdb-preamble"`
+	// AutoRewritePercentage is by how much the log grows over its size after the last rewrite before the next one; 0 turns that off. Default 100.
+	AutoRewritePercentage Percent `yaml:"auto-aof-rewrite-percentage"`
+	// AutoRewriteMinSize is below which size it is not rewritten for growth. Default 64mb.
+	AutoRewriteMinSize Size `yaml:"auto-aof-rewrite-min-size"`
 	// IncrementSize closes an increment that has grown to this size. Default 1gb, at least 64kb.
 	IncrementSize Size `yaml:"increment-size"`
 	// IncrementAge closes a non-empty increment that is this old. Default 1h, at least 1s.
 	IncrementAge Duration `yaml:"increment-age"`
+}
+
+// RewriteConfig says when and how the log is rewritten, beyond what redis.conf has words for.
+type RewriteConfig struct {
+	// Interval is how old a base gets, if anything came after it; 0s: as old as it likes. Default 24h.
+	Interval Duration `yaml:"interval"`
+	// MaxMemory bounds what the keys that changed take while they are folded, about; 0: a quarter of the cgroup's or machine's memory. Default 0.
+	MaxMemory Size `yaml:"max-memory"`
+	// Fallback is what is done where the log cannot be folded. Default keep.
+	Fallback RewriteFallback `yaml:"fallback"`
 }
 
 // HTTPConfig is the read-only endpoint: /metrics, /healthz, /readyz, /status.
@@ -101,9 +118,11 @@ func DefaultConfig() Config {
 			AppendDirName:  "appendonlydir",
 			AppendFileName: "appendonly.aof",
 			AppendFsync:    FsyncEverySec,
-			IncrementSize:  1 << 30,
-			IncrementAge:   Duration(time.Hour),
+			UseRDBPreamble: true, AutoRewritePercentage: 100, AutoRewriteMinSize: 64 << 20,
+			IncrementSize: 1 << 30,
+			IncrementAge:  Duration(time.Hour),
 		},
+		Rewrite:         RewriteConfig{Interval: Duration(24 * time.Hour), Fallback: FallbackKeep},
 		HTTP:            HTTPConfig{Addr: ":9379", ReadyLag: Duration(30 * time.Second)},
 		Control:         ControlConfig{Socket: "/run/aofsidecar/control.sock"},
 		Logging:         LoggingConfig{Level: "info", Format: LogJSON},

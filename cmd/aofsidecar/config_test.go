@@ -102,6 +102,8 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"long name", func(c *Config) { c.AOF.AppendFileName = strings.Repeat("a", 129) }, "aof.appendfilename", "longer"},
 		{"long folder", func(c *Config) { c.AOF.AppendDirName = strings.Repeat("a", 129) }, "aof.appenddirname", "longer"},
 		{"small increments", func(c *Config) { c.AOF.IncrementSize = 1 }, "aof.increment-size", "64kb"},
+		{"young bases", func(c *Config) { c.Rewrite.Interval = 1 }, "rewrite.interval", "1m"},
+		{"little memory", func(c *Config) { c.Rewrite.MaxMemory = 1 }, "rewrite.max-memory", "1mb"},
 		{"young increments", func(c *Config) { c.AOF.IncrementAge = 1 }, "aof.increment-age", "1s"},
 		{"http port", func(c *Config) { c.HTTP.Addr = "localhost" }, "http.addr", "not host:port"},
 		{"ready lag", func(c *Config) { c.HTTP.ReadyLag = 0 }, "http.ready-lag", "more than 0s"},
@@ -127,7 +129,7 @@ func TestNamesThatTheLogTakes(t *testing.T) {
 	config.AOF.Dir = t.TempDir()
 	config.AOF.AppendDirName, config.AOF.AppendFileName = strings.Repeat("d", 128), strings.Repeat("f", 128)
 	require.Empty(t, config.Validate())
-	log, err := aof.Open(t.Context(), logOptions(config.AOF, aof.Observer{}))
+	log, err := aof.Open(t.Context(), logOptions(config, aof.Observer{}))
 	require.NoError(t, err)
 	require.NoError(t, log.Close())
 }

@@ -84,6 +84,9 @@ func judge(err error) verdict {
 	if _, ok := errors.AsType[*NothingThereError](err); ok {
 		return verdict{code: exitNothing, hint: "aofsidecar config --origin, to see where aof.dir comes from"}
 	}
+	if failed, ok := errors.AsType[*RewriteFailedError](err); ok && failed.Corrupt {
+		return verdict{code: exitCorrupt, hint: "aofsidecar verify"}
+	}
 	if _, ok := errors.AsType[*aof.CorruptError](err); ok {
 		return verdict{code: exitCorrupt, hint: "move the directory away, and the next start takes a fresh snapshot"}
 	}

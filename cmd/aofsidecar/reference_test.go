@@ -100,9 +100,12 @@ func metricsTable(t *testing.T) string {
 	registry := prometheus.NewRegistry()
 	events := observe.NewEvents(registry, observe.Build{})
 	observe.Replica(events, nil).LinkLost(replica.Failure{Class: replica.ClassNetwork})
+	observe.AOF(events, nil).Rewritten(aof.RewriteReport{Unknown: map[string]int64{"X": 1}})
 	registry.MustRegister(observe.NewCollector(observe.States{
 		Replica: func() replica.State { return replica.State{Peer: replica.Peer{Remote: "h:1"}} },
-		AOF:     func() aof.Status { return aof.Status{Timeline: "t"} },
+		AOF: func() aof.Status {
+			return aof.Status{Timeline: "t", Rewrite: aof.RewriteStatus{Last: &aof.RewriteReport{}}}
+		},
 		Lag: func(context.Context) observe.Lag {
 			known := observe.StageLag{Bytes: new(int64), Seconds: new(float64)}
 			return observe.Lag{Received: known, Durable: known}

@@ -43,6 +43,7 @@ func newRootCommand() *cobra.Command {
 		newStatusCommand(&flags),
 		newVerifyCommand(&flags),
 		newInspectCommand(&flags),
+		newRewriteCommand(&flags),
 		newUnpinCommand(&flags),
 		newDoctorCommand(&flags),
 		newConfigCommand(&flags),

@@ -83,7 +83,7 @@ func TestASignalEndsTheOpening(t *testing.T) {
 	after, err := os.ReadFile(increment)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
-	log, err := aof.Open(t.Context(), logOptions(config.AOF, aof.Observer{}))
+	log, err := aof.Open(t.Context(), logOptions(config, aof.Observer{}))
 	require.NoError(t, err, "the directory was given back")
 	require.NoError(t, log.Close())
 }

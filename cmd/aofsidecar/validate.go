@@ -47,6 +47,7 @@ func (c *Config) Validate() []*KeyError {
 	v := &validator{}
 	c.Upstream.validate(v)
 	c.AOF.validate(v)
+	c.Rewrite.validate(v)
 	if c.HTTP.Addr != "" {
 		v.check(checkHostPort(c.HTTP.Addr, true), "http.addr")
 	}
@@ -115,6 +116,11 @@ func (a *AOFConfig) validate(v *validator) {
 	v.check(checkFileName(a.AppendFileName), "aof.appendfilename")
 	v.require(a.IncrementSize >= 64<<10, "aof.increment-size", "must be at least 64kb")
 	v.require(a.IncrementAge >= Duration(time.Second), "aof.increment-age", "must be at least 1s")
+}
+
+func (r *RewriteConfig) validate(v *validator) {
+	v.require(r.Interval == 0 || r.Interval >= Duration(time.Minute), "rewrite.interval", "must be 0s or at least 1m")
+	v.require(r.MaxMemory == 0 || r.MaxMemory >= 1<<20, "rewrite.max-memory", "must be 0 or at least 1mb")
 }
 
 // maxFileName bounds a name in bytes, as package aof does: a line of the manifest has to hold it.

@@ -190,6 +190,38 @@ func (p *FsyncPolicy) UnmarshalText(text []byte) error {
 	return setWord(p, text, FsyncAlways, FsyncEverySec, FsyncNo)
 }
 
+// RewriteFallback is what is done where the log cannot be folded.
+type RewriteFallback string
+
+// The values of rewrite.fallback.
+const (
+	FallbackKeep   RewriteFallback = "keep"
+	FallbackResync RewriteFallback = "resync"
+)
+
+// UnmarshalText reads keep or resync.
+func (f *RewriteFallback) UnmarshalText(text []byte) error {
+	return setWord(f, text, FallbackKeep, FallbackResync)
+}
+
+// Percent is a whole number of percent, as redis.conf writes it: without a sign for it.
+type Percent int64
+
+// UnmarshalText reads 100, or 100%.
+func (p *Percent) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(strings.TrimSuffix(string(text), "%"), 10, 31)
+	if err != nil {
+		return fmt.Errorf("%q is not a number of percent", text)
+	}
+	*p = Percent(n)
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+func (p Percent) String() string { return strconv.FormatInt(int64(p), 10) }
+
 // LogLevel is the least severity that is logged, in zap's words.
 type LogLevel string
 

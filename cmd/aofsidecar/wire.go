@@ -47,16 +47,16 @@ func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirr
 		}
 	}()
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	access := upstreamAccess{config.Upstream}
+	m.side = access.client()
 	events := observe.NewEvents(m.registry, observe.Build{Version: buildVersion().Version, GoVersion: runtime.Version()})
-	if m.log, err = aof.Open(ctx, logOptions(config.AOF, observe.AOF(events, logger))); err != nil {
+	if m.log, err = aof.Open(ctx, m.logOptions(observe.AOF(events, logger))); err != nil {
 		return nil, err // says "open log" itself
 	}
-	access := upstreamAccess{config.Upstream}
 	options := replicaOptions(config.Upstream, access, observe.Replica(events, logger))
 	if m.client, err = replica.New(options, observe.CountDropped(events, m.log), m.log); err != nil {
 		return nil, fmt.Errorf("make replica: %w", err)
 	}
-	m.side = access.client()
 	m.monitor = newMonitor(config, m.log, m.client, m.side, logger)
 	m.registry.MustRegister(observe.NewCollector(observe.States{
 		Replica: m.client.State, AOF: m.log.Status, Lag: m.monitor.lag,
@@ -64,11 +64,21 @@ func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirr
 	return m, m.listen(ctx)
 }
 
-func logOptions(config AOFConfig, observer aof.Observer) aof.Options {
+// logOptions are the options of a log beside an upstream.
+func (m *mirror) logOptions(observer aof.Observer) aof.Options {
+	options := logOptions(m.config, observer)
+	options.Rewrite.Keys = newCommandKeys(m.side, m.zap).find
+	return options
+}
+
+// logOptions are the options of a log without an upstream.
+func logOptions(whole Config, observer aof.Observer) aof.Options {
+	config := whole.AOF
 	return aof.Options{
 		Dir: config.Dir, DirName: config.AppendDirName, FileName: config.AppendFileName,
 		Fsync: aof.Policy(config.AppendFsync), Timestamps: bool(config.TimestampEnabled),
 		IncrementBytes: int64(config.IncrementSize), IncrementAge: time.Duration(config.IncrementAge),
+		Rewrite:  rewriteOptions(whole),
 		Observer: observer,
 	}
 }
@@ -155,6 +165,7 @@ func (m *mirror) run(ctx, intake context.Context) error {
 	if m.control != nil {
 		mux, handler := admin.NewControl(func(ctx context.Context) any { return m.status(ctx) })
 		addUnpin(mux, m.log.Unpin)
+		addRewrite(mux, m.log.RequestRewrite)
 		group.Go(func() error { return admin.Serve(watch, m.control, handler, m.zap) })
 	}
 	group.Go(func() error {
@@ -187,5 +198,20 @@ func (m *mirror) data(intake context.Context) error {
 		return m.client.Run(receiving)
 	})
 	stages.Go(func() error { return m.log.Run(syncing) })
+	stages.Go(func() error { return m.log.RunRewrites(syncing) })
+	stages.Go(func() error { return m.reconnect(syncing) })
 	return errors.Join(stages.Wait(), m.log.Close())
+}
+
+// reconnect drops the link where the log wants a full resync, until ctx ends.
+func (m *mirror) reconnect(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.log.Reconnect():
+			m.zap.Warn("the log cannot be folded: a fresh snapshot is asked for (rewrite.fallback)")
+			m.client.Reconnect()
+		}
+	}
 }

@@ -30,8 +30,10 @@ func AOF(events *Events, log *zap.Logger) aof.Observer {
 		Snapshot:     func(n int64) { events.snapshotBytes.Add(float64(n)) },
 		Resynced:     o.resynced,
 		GuardTripped: o.guardTripped,
-		Removed:      o.removed,
-		Note:         o.note,
+		RewriteBegun: func(reason string) { log.Info("a rewrite begins", zap.String(keyReason, reason)) },
+		Rewritten:    o.rewritten, RewriteFailed: o.rewriteFailed,
+		Removed: o.removed,
+		Note:    o.note,
 	}
 }
 
@@ -74,6 +76,44 @@ func (o aofEvents) resynced(r aof.Resync) {
 func (o aofEvents) guardTripped(g aof.Guard) {
 	o.log.Error("the upstream has lost most of its keys: the timeline before is kept until an operator releases it",
 		zap.String(keyTimeline, g.Timeline), zap.Int64(keyKeysWas, g.KeysWas), zap.Int64(keyKeys, g.KeysNow))
+}
+
+// maxCommandLabels bounds the commands that a metric names: names are the upstream's.
+const maxCommandLabels = 100
+
+func (o aofEvents) rewritten(r aof.RewriteReport) {
+	if r.Nothing {
+		o.events.rewrites.WithLabelValues("nothing").Inc()
+		o.log.Info("nothing to fold", zap.String(keyReason, r.Reason))
+		return
+	}
+	o.events.rewrites.WithLabelValues("done").Inc()
+	for name, n := range r.Unknown {
+		if _, named := o.events.unknownNames[name]; !named && len(o.events.unknownNames) >= maxCommandLabels {
+			name = "other"
+		}
+		o.events.unknownNames[name] = struct{}{}
+		o.events.unknown.WithLabelValues(name).Add(float64(n))
+	}
+	log := o.log.Info
+	if r.Carried > 0 {
+		log = o.log.Warn
+	}
+	log("base and increments were folded", zap.String(keyReason, r.Reason), zap.String(keyFile, r.Base), position(r.Position),
+		zap.Int("increments", r.Increments), zap.Int64("before", r.Before), zap.Int64("after", r.After),
+		zap.Int64("copied", r.Copied), zap.Int64("touched", r.Touched), zap.Int64("carried", r.Carried), zap.Int64("carried_bytes", r.CarriedBytes),
+		zap.Any("unknown", r.Unknown), zap.Int("passes", r.Passes), took(r.Took))
+}
+
+func (o aofEvents) rewriteFailed(f aof.RewriteFailure) {
+	if f.Interrupted {
+		o.events.rewrites.WithLabelValues("interrupted").Inc()
+		o.log.Info("a rewrite was interrupted", zap.String(keyReason, f.Reason), zap.Error(f.Err))
+		return
+	}
+	o.events.rewrites.WithLabelValues("failed").Inc()
+	o.log.Error("a rewrite failed, and nothing has changed", zap.String(keyReason, f.Reason), zap.Error(f.Err), zap.Int(keyInRow, f.InRow),
+		zap.Duration(keyRetry, f.Retry))
 }
 
 func (o aofEvents) removed(path string) {

@@ -31,6 +31,7 @@ type collector struct {
 	snapshotFailures, receivedBytes     *prometheus.Desc
 	currentSize, baseSize, increments   *prometheus.Desc
 	diskFull, diskFree, guard, retained *prometheus.Desc
+	rewrite                             rewriteDescs
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -60,6 +61,7 @@ func NewCollector(states States) prometheus.Collector {
 		diskFree:         desc("disk_free_bytes", "Free space of the directory's file system. Absent if not known."),
 		guard:            desc("guard_tripped", "1 while a timeline is kept because the upstream lost most of its keys after it."),
 		retained:         desc("retained_bytes", "Size of the chains that the manifest no longer names."),
+		rewrite:          newRewriteDescs(desc),
 	}
 }
 
@@ -72,6 +74,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	} {
 		out <- desc
 	}
+	c.rewrite.describe(out)
 }
 
 // Collect reads the states.
@@ -113,6 +116,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		retained += chain.Bytes
 	}
 	gauge(c.retained, float64(retained))
+	c.rewrite.collect(log.Rewrite, gauge)
 }
 
 func (c *collector) collectLag(gauge func(*prometheus.Desc, float64, ...string)) {

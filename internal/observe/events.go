@@ -15,6 +15,9 @@ type Events struct {
 	droppedBytes  prometheus.Counter
 	snapshotBytes prometheus.Counter
 	linkFailures  *prometheus.CounterVec
+	rewrites      *prometheus.CounterVec
+	unknown       *prometheus.CounterVec
+	unknownNames  map[string]struct{} // that unknown has; of the log's goroutine that tells of rewrites, one at a time
 }
 
 // Build is what is running.
@@ -52,5 +55,14 @@ func NewEvents(reg prometheus.Registerer, build Build) *Events {
 			Namespace: namespace, Name: "link_failures_total",
 			Help: "Connections to the upstream that ended or could not be made, by class of reason.",
 		}, []string{"class"}),
+		rewrites: factory.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "rewrites_total",
+			Help: "Rewrites that ended, by result: done, nothing (there was nothing to fold), failed, interrupted (by a full resync or a stop).",
+		}, []string{"result"}),
+		unknown: factory.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "rewrite_unknown_commands_total",
+			Help: "Commands that a rewrite could not run and carried, by name; of more than 100 names the rest as other.",
+		}, []string{"command"}),
+		unknownNames: map[string]struct{}{},
 	}
 }

@@ -24,6 +24,7 @@ const (
 	keyPath     = "path"
 	keyPhase    = "phase"
 	keyPosition = "position"
+	keyReason   = "reason"
 	keyRetry    = "retry_in"
 	keyServer   = "server"
 	keyTimeline = "timeline"
