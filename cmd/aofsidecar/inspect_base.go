@@ -98,7 +98,8 @@ func (p *keyPrinter) key(k *aof.BaseKey) error {
 	if p.json != nil {
 		return p.json.Encode(toKeyLine(k))
 	}
-	line := append(p.line[:0], "db"...)
+	line := p.line[:0]
+	line = append(line, "db"...)
 	line = strconv.AppendInt(line, int64(k.DB), 10)
 	line = append(line, "  "...)
 	line = append(line, k.Encoding...)
@@ -109,7 +110,8 @@ func (p *keyPrinter) key(k *aof.BaseKey) error {
 	line = append(line, "  "...)
 	line = append(line, expireText(k.Expire)...)
 	line = append(line, "  "...)
-	line = append(appendArg(line, k.Key, false), '\n')
+	line = appendArg(line, k.Key, false)
+	line = append(line, '\n')
 	p.line = line
 	_, err := p.w.Write(line)
 	return err

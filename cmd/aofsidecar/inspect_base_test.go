@@ -60,7 +60,9 @@ func TestInspectBase(t *testing.T) {
 func TestBaseTotals(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const keys = 4000
-	totals := func(limit int) *baseTotals { return &baseTotals{limit: limit, encodings: map[encodingID]*encodingTotal{}} }
+	totals := func(limit int) *baseTotals {
+		return &baseTotals{limit: limit, encodings: map[encodingID]*encodingTotal{}}
+	}
 	all, few := totals(keys), []*baseTotals{totals(1), totals(7), totals(5000)}
 	for i := range keys {
 		key := aof.BaseKey{Key: fmt.Append(nil, i), Kind: "string", Encoding: "string", Bytes: 1 + rng.Int64N(1<<40), Elements: -1, Expire: -1}
