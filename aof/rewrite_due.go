@@ -44,7 +44,7 @@ type RewriteOptions struct {
 	Upstream func() (name, version string)
 }
 
-func (o RewriteOptions) check() error {
+func (o *RewriteOptions) check() error {
 	var errs []error
 	if o.Percentage < 0 || o.MinBytes < 0 || o.Interval < 0 || o.MaxMemory < 0 {
 		errs = append(errs, errors.New("rewrite percentage, sizes and interval must not be negative"))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,11 +25,11 @@ func TestRewriteOfARunningSidecarAndOfItsDirectory(t *testing.T) {
 	flags := []string{"--set", "aof.dir=" + mirror.config.AOF.Dir, "--set", "control.socket=" + mirror.config.Control.Socket}
 	run := func(args ...string) (stdout string, err error) {
 		t.Helper()
-		var out, progress bytes.Buffer
+		var out bytes.Buffer
 		root := newRootCommand()
 		root.SetArgs(append(args, flags...))
 		root.SetOut(&out)
-		root.SetErr(&progress)
+		root.SetErr(io.Discard)
 		err = root.ExecuteContext(t.Context())
 		return out.String(), err
 	}
