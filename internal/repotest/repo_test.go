@@ -37,7 +37,7 @@ var allowedImports = map[string][]string{
 	"internal/admin":    {},
 	"internal/repotest": {},
 	"cmd/aofsidecar":    anything,
-	"bench":             {"internal/resp", "internal/rdb"},
+	"bench":             {"internal/resp", "internal/rdb", "internal/keyspace", "aof/fold"},
 	"e2e":               {},
 	// The demo uses what the tests use, and shows the binary that was built.
 	"internal/demo": {"internal/testenv", "internal/testenv/workload"},
