@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,4 +71,12 @@ func runCommands(t require.TestingT, sp *keyspace.Space, commands []byte) {
 		case resp.Multi, resp.Exec, resp.Ping, resp.Replconf, resp.Publish, resp.ClusterOther, resp.Newline, resp.Annotation:
 		}
 	}
+}
+
+// startOver takes a full resync of another history.
+func (r *rig) startOver(t *testing.T) {
+	t.Helper()
+	r.h = newHistory(t, "b2", 7, 3)
+	resync(t, r.l, r.h, 10)
+	require.NoError(t, r.tryFeed(t.Context()))
 }

@@ -249,14 +249,6 @@ func (f gatedFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// startOver takes a full resync of another history.
-func (r *rig) startOver(t *testing.T) {
-	t.Helper()
-	r.h = newHistory(t, "b2", 7, 3)
-	resync(t, r.l, r.h, 10)
-	require.NoError(t, r.tryFeed(t.Context()))
-}
-
 // In the middle of the fold the stream goes on, increments close, ids change; a full resync or the end of the log stop it.
 func TestRewriteWhileThingsHappen(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -280,7 +272,7 @@ func TestRewriteWhileThingsHappen(t *testing.T) {
 		}},
 		"full resync": {act: func(t *testing.T, r *rig) {
 			t.Helper()
-			go r.startOver(t)
+			go r.startOver(t) //nolint:testifylint // a failure ends this goroutine, and the test fails
 			synctest.Wait()
 		}, wantErr: ErrSuperseded},
 		"close": {act: func(t *testing.T, r *rig) {
