@@ -119,6 +119,10 @@ func (c *foldCase) options() workload.Options {
 	}
 	// What is carried is loaded by the server, with its own mistakes.
 	hazard := c.family.Has(testenv.FieldTTLReplayHazard)
+	if c.oneIn(4) {
+		o.BigValueBytes = 3 << 20
+	}
+	c.config = []string{"repl-backlog-size 64mb"} // for what is written while the sidecar is stopped
 	o.NoFieldTTL = hazard && c.carries || c.oneIn(8)
 	c.hashes = !hazard || o.NoFieldTTL
 	for _, choice := range [][]string{
