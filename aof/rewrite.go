@@ -8,6 +8,7 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -138,9 +139,15 @@ func foldError(err error) error {
 }
 
 func (l *Log) foldOptions(run *rewriting, in *rewriteInput) fold.Options {
-	opt := l.opt.Rewrite
+	opt, server, format := l.opt.Rewrite, in.server, rdb.Format{}
+	if opt.Upstream != nil {
+		name, version := opt.Upstream()
+		if now, known := rdb.FormatOf(name, version); known {
+			server, format = version, now
+		}
+	}
 	return fold.Options{
-		Table: l.table(), Keys: opt.Keys, Time: markTime, Server: in.server,
+		Table: l.table(), Keys: opt.Keys, Time: markTime, Server: server, Upstream: format,
 		NoPreamble: opt.NoPreamble, Aux: in.aux(l.opt.Now()),
 		MaxMemory: opt.MaxMemory, MaxCarry: opt.maxCarry(in.base.size),
 		Progress: func(done, total int64) {

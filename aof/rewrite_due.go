@@ -39,6 +39,9 @@ type RewriteOptions struct {
 
 	// Keys finds the keys of a command that this package does not know, as fold.Options.Keys; nil: it cannot be known. It may take its time.
 	Keys func(args [][]byte) (keys [][]byte, ok bool)
+	// Upstream returns the name, "redis" or "valkey", and the version of the upstream, empty if they are not known; nil: they never are. Then a rewrite goes by
+	// the server that wrote the base.
+	Upstream func() (name, version string)
 }
 
 func (o *RewriteOptions) check() error {

@@ -29,7 +29,7 @@ import (
 var testTable = sync.OnceValue(keyspace.NewTable) //nolint:gochecknoglobals // it takes its time
 
 // stateOf returns what a loader has of a base and commands behind it, as text by key.
-func stateOf(t require.TestingT, base []byte, commands []byte) map[string]string {
+func stateOf(t require.TestingT, base, commands []byte) map[string]string {
 	sp := keyspace.New(testTable(), keyspace.Options{Format: rdb.Format{Dialect: rdb.Redis, Version: 11}})
 	tail := base
 	if bytes.HasPrefix(base, []byte("REDIS")) {

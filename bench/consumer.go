@@ -35,7 +35,8 @@ func bareCopy(self string) consumer {
 	}}
 }
 
-// sidecar is ours, with whatever its defaults are but for addresses, directory and policy.
+// sidecar is ours, with whatever its defaults are but for addresses, directory and policy. It rewrites its log when it is asked to, as the replica
+// does.
 func sidecar(binary string, settings ...string) consumer {
 	return consumer{name: nameSidecar, argv: func(dir, addr, policy string) []string {
 		argv := []string{
@@ -43,6 +44,7 @@ func sidecar(binary string, settings ...string) consumer {
 			"--set", "upstream.addr=" + addr,
 			"--set", "aof.dir=" + dir,
 			"--set", "aof.appendfsync=" + policy,
+			"--set", "aof.auto-aof-rewrite-percentage=0",
 			"--set", "http.addr=127.0.0.1:0",
 			"--set", "control.socket=" + filepath.Join(dir, "s"),
 		}

@@ -24,8 +24,9 @@
 // Streams that are no part of the comparison that is wanted: one that is half messages, one that lasts for some syncs. Memory behind a snapshot of 1 GiB and values of many megabytes, and how long a restart takes with an increment of 1 GiB.
 //
 // The part rewrite is another comparison, of what it takes to make one base of a base and an increment: a server loads them and does
-// BGREWRITEAOF; this program, as a child, folds them ([fold.Fold]); `cp` copies the base. All three get the same files, by links. The
-// data that a server has after both is compared, outside the measured time, and that alone can fail the run.
+// BGREWRITEAOF; `aofsidecar rewrite` folds them; `cp` copies the base. All three get the same files, by links. The
+// data that a server has after both is compared, outside the measured time, and that alone can fail the run. Then a stream of 20 MB/s is sent while rewrites run, to see
+// how long it takes to become durable.
 //
 // It asserts nothing else: it prints numbers and ratios. Everything is on 127.0.0.1 and in one temporary directory, which goes when it ends; children die with it.
 package main

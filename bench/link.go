@@ -159,6 +159,13 @@ func (l *link) waitAsking(ctx context.Context, enough func(progress) bool, ask <
 	}
 }
 
+// last returns what was acknowledged so far, or why no more will be.
+func (l *link) last() (progress, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen, l.err
+}
+
 // getAck asks as WAIT does (server.c:sendGetackToReplicas).
 func (l *link) getAck() error {
 	return l.stream(resp.AppendCommandStrings(nil, "REPLCONF", "GETACK", "*"))

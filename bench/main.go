@@ -29,13 +29,10 @@ func exitCode(args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// execute runs one command line: the benchmark, or the bare copy or the fold that it starts.
+// execute runs one command line: the benchmark, or the bare copy that it starts.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 4 && args[0] == copyMode {
 		return copyStream(ctx, args[1], args[2], args[3])
-	}
-	if len(args) == 3 && args[0] == foldMode {
-		return profiled(args[2], func() error { return foldDirectory(ctx, args[1]) })
 	}
 	b := &bench{progress: stderr}
 	if err := b.parse(args); err != nil {
@@ -49,7 +46,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
 // bench is one run.
 type bench struct {
-	self     string // this program, which is the bare copy and the fold, too
+	self     string // this program, which is the bare copy, too
 	sidecar  string
 	replica  string
 	dir      string
@@ -76,7 +73,7 @@ func (b *bench) parse(args []string) error {
 	flags.StringVar(&b.sidecar, "sidecar", "bin/aofsidecar", "`path` of the sidecar")
 	flags.StringVar(&b.replica, "replica", "", "`path` of a redis-server or valkey-server to compare with; none leaves that out")
 	flags.StringVar(&b.dir, "dir", os.TempDir(), "`folder` for the temporary directory: its disk is what is measured")
-	flags.StringVar(&b.profiles, "profiles", "", "`folder` for processor profiles of the folds, of the last round; they cost a little")
+	flags.StringVar(&b.profiles, "profiles", "", "`folder` for processor profiles of the folds, which are made by one more of each")
 	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams and the number of their keys, e.g. 0.1 for a quick look")
 	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec, and each rewrite; the other policies are measured once")
 	parts := flags.String("parts", strings.Join(allParts(), ","), "what to run, a comma-separated `list`")

@@ -1,20 +1,42 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
 
-// TestMain runs the bare copy or the fold where a test has started this binary as one.
+// program is the sidecar that is measured.
+var program string
+
+// TestMain runs the bare copy where a test has started this binary as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == copyMode || os.Args[1] == foldMode) {
+	if len(os.Args) > 1 && os.Args[1] == copyMode {
 		os.Exit(exitCode(os.Args[1:], io.Discard, os.Stderr)) //nolint:forbidigo // here it is a main
 	}
-	goleak.VerifyTestMain(m)
+	dir, err := os.MkdirTemp("", "bench")
+	if err == nil {
+		program = filepath.Join(dir, "aofsidecar")
+		err = exec.Command("go", "build", "-o", program, "../cmd/aofsidecar").Run()
+	}
+	if err != nil {
+		exit(1, fmt.Errorf("build what is measured: %w", err))
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) { exit(code, os.RemoveAll(dir)) }))
+}
+
+func exit(code int, err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code) //nolint:forbidigo // TestMain has no other way to fail
 }
 
 func TestParseNamesAllThatIsWrong(t *testing.T) {

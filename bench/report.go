@@ -44,6 +44,7 @@ type report struct {
 	memory   []memory
 	restarts []restartSeries
 	rewrites []rewriteSeries
+	lags     []lag
 }
 
 // restartSeries is all restarts of one kind.
@@ -72,6 +73,9 @@ func (r *report) write(w io.Writer) error {
 	if len(r.rewrites) > 0 {
 		r.writeRewrites(out)
 		r.writeRewriteRatios(out)
+	}
+	if len(r.lags) > 0 {
+		r.writeLags(out)
 	}
 	return out.err
 }

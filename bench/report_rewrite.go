@@ -2,8 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
+
+// wantLagSecs is how long nothing may take longer to be durable under everysec, at lagRate, with or without a rewrite.
+const wantLagSecs = 2
 
 // rewriteSeries is all rounds of one case of a rewrite, at least one.
 type rewriteSeries struct {
@@ -31,9 +35,9 @@ func (s rewriteSeries) median(name string) rewritten {
 	}
 }
 
-// ratio returns the median of the fold's number by the other's.
+// ratio returns the median of the sidecar's number by the other's.
 func (s rewriteSeries) ratio(other string, of func(rewritten) float64) float64 {
-	return medianOf(s.rounds, func(r map[string]rewritten) float64 { return of(r[nameFold]) / of(r[other]) })
+	return medianOf(s.rounds, func(r map[string]rewritten) float64 { return of(r[nameSidecar]) / of(r[other]) })
 }
 
 func (r *report) writeRewrites(out *printer) {
@@ -45,7 +49,7 @@ func (r *report) writeRewrites(out *printer) {
 		return fmt.Sprintf(format, value)
 	}
 	for _, s := range r.rewrites {
-		for _, name := range []string{nameCp, nameFold, nameServer} {
+		for _, name := range []string{nameCp, nameSidecar, nameServer} {
 			if !s.has(name) {
 				continue
 			}
@@ -59,7 +63,7 @@ func (r *report) writeRewrites(out *printer) {
 }
 
 func (r *report) writeRewriteRatios(out *printer) {
-	t := out.table("rewrite", "the fold's", "is", "wanted")
+	t := out.table("rewrite", "the sidecar's", "is", "wanted")
 	seconds := func(m rewritten) float64 { return m.took.Seconds() }
 	for _, s := range r.rewrites {
 		row := func(what, other string, of func(rewritten) float64, wanted float64) {
@@ -73,6 +77,17 @@ func (r *report) writeRewriteRatios(out *printer) {
 		if s.verified {
 			t.row(s.name, "DEBUG DIGEST", "equal", "equal")
 		}
+	}
+	t.end()
+}
+
+func (r *report) writeLags(out *printer) {
+	t := out.table("ingest", "rewrites", "seconds", "MB/s", "CPU s", "peak MiB", "seconds to durable", "at most", "wanted")
+	for _, m := range r.lags {
+		median := medianOf(m.behind, func(d time.Duration) time.Duration { return d })
+		t.row(m.name, fmt.Sprint(m.rewrites), fmt.Sprintf("%.1f", m.took.Seconds()), fmt.Sprintf("%.1f", m.rate()/megabyte),
+			fmt.Sprintf("%.2f", m.cpu.Seconds()), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte),
+			fmt.Sprintf("%.2f", median.Seconds()), fmt.Sprintf("%.2f", slices.Max(m.behind).Seconds()), fmt.Sprintf("<= %d", wantLagSecs))
 	}
 	t.end()
 }

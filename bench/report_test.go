@@ -74,7 +74,7 @@ func TestReportOfRewrites(t *testing.T) {
 	}
 	sample := func(slow float64) map[string]rewritten {
 		return map[string]rewritten{
-			nameCp: m(1*slow, 0, 2, 0), nameFold: m(2.5*slow, 0, 80, 210), nameServer: m(20*slow, 8*time.Second, 1000, 205),
+			nameCp: m(1*slow, 0, 2, 0), nameSidecar: m(2.5*slow, 0, 80, 210), nameServer: m(20*slow, 8*time.Second, 1000, 205),
 		}
 	}
 	last := sample(1)
@@ -85,7 +85,10 @@ func TestReportOfRewrites(t *testing.T) {
 			rounds: []map[string]rewritten{sample(1), sample(3), sample(2)},
 		},
 		{name: "incr", increment: 40e6, wanted: rewriteWanted{ofServer: 0.33, memory: 1.5}, rounds: []map[string]rewritten{last}},
-	}}
+	}, lags: []lag{{
+		name: "alone", rewrites: 0, took: 2 * time.Second, bytes: 40e6, cpu: time.Second, peak: 30 << 20,
+		behind: []time.Duration{3e8, 9e8, 5e8},
+	}}}
 	var out strings.Builder
 	require.NoError(t, r.write(&out))
 	_, tables, _ := strings.Cut(out.String(), "\n\n")
@@ -93,19 +96,23 @@ func TestReportOfRewrites(t *testing.T) {
 | rewrite   | by         | base MB | increment MB | new base MB | seconds | of them loading | CPU s | peak MiB |
 | -------   | --         | ------- | ------------ | ----------- | ------- | --------------- | ----- | -------- |
 | some keys | cp + fsync | 200     | 10           | -           | 2.00    | -               | 1.00  | 2        |
-| some keys | fold       | 200     | 10           | 210         | 5.00    | -               | 1.00  | 80       |
+| some keys | sidecar    | 200     | 10           | 210         | 5.00    | -               | 1.00  | 80       |
 | some keys | server     | 200     | 10           | 205         | 40.00   | 8.00            | 1.00  | 1000     |
-| incr      | fold       | 0       | 40           | 210         | 2.50    | -               | 1.00  | 80       |
+| incr      | sidecar    | 0       | 40           | 210         | 2.50    | -               | 1.00  | 80       |
 | incr      | server     | 0       | 40           | 205         | 20.00   | 8.00            | 1.00  | 1000     |
 
-| rewrite   | the fold's      | is    | wanted  |
-| -------   | ----------      | --    | ------  |
+| rewrite   | the sidecar's   | is    | wanted  |
+| -------   | -------------   | --    | ------  |
 | some keys | time / cp's     | 2.50  | <= 3.00 |
 | some keys | time / server's | 0.12  | <= 0.25 |
 | some keys | peak / server's | 0.08  | <= 0.10 |
 | some keys | DEBUG DIGEST    | equal | equal   |
 | incr      | time / server's | 0.12  | <= 0.33 |
 | incr      | peak / server's | 0.08  | <= 1.50 |
+
+| ingest | rewrites | seconds | MB/s | CPU s | peak MiB | seconds to durable | at most | wanted |
+| ------ | -------- | ------- | ---- | ----- | -------- | ------------------ | ------- | ------ |
+| alone  | 0        | 2.0     | 20.0 | 1.00  | 30       | 0.50               | 0.90    | <= 2   |
 `, "\n"), tables)
 }
 

@@ -20,10 +20,9 @@ const (
 	roomTimes = 5
 )
 
-// The names of those who are compared by a rewrite.
+// The names of those who are compared by a rewrite, beside the sidecar.
 const (
 	nameCp     = "cp + fsync"
-	nameFold   = "fold"
 	nameServer = "server"
 )
 
@@ -37,7 +36,7 @@ type rewriteCase struct {
 	wanted   rewriteWanted
 }
 
-// rewriteWanted is what is wanted of the fold, as ratios; 0: nothing.
+// rewriteWanted is what is wanted of the sidecar, as ratios; 0: nothing.
 type rewriteWanted struct {
 	ofCopy, ofServer, memory float64
 }
@@ -81,6 +80,9 @@ func (b *bench) rewriteAll(ctx context.Context, r *report) error {
 		}
 		r.rewrites = append(r.rewrites, s)
 	}
+	if err := b.lagAll(ctx, r); err != nil {
+		return fmt.Errorf("ingest while rewrites run: %w", err)
+	}
 	return nil
 }
 
@@ -108,7 +110,10 @@ func (b *bench) rewriteCase(ctx context.Context, c rewriteCase) (s rewriteSeries
 		s.rounds = append(s.rounds, got)
 	}
 	s.verified = b.replica != ""
-	return s, nil
+	if b.profiles != "" {
+		err = b.profile(ctx, c.short, dir)
+	}
+	return s, err
 }
 
 // rewriteRound measures all of them once. With verify, it wants the server to have the same data after both rewrites.
@@ -132,11 +137,11 @@ func (b *bench) rewriteRound(ctx context.Context, c rewriteCase, dir string, ver
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folded)) }()
-	m, err := b.foldLog(ctx, c, folded)
+	m, err := b.rewriteBySidecar(ctx, folded)
 	if err != nil {
 		return nil, err
 	}
-	tell(nameFold, m)
+	tell(nameSidecar, m)
 	if b.replica == "" {
 		return got, nil
 	}
@@ -158,19 +163,21 @@ func (b *bench) copyBase(ctx context.Context, dir string) (m rewritten, err erro
 		return m, fmt.Errorf("make directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(to)) }()
+	if err := settle(b.dir); err != nil {
+		return m, err
+	}
 	// Links between extents would be no copy.
-	return b.finish(ctx, to, []string{
+	return finish(ctx, to, []string{
 		"sh", "-c", `cp --reflink=never "$1" "$2" && sync "$2"`, "cp", inAppendDir(dir, oldBaseName), filepath.Join(to, oldBaseName),
 	})
 }
 
-// foldLog measures ours.
-func (b *bench) foldLog(ctx context.Context, c rewriteCase, dir string) (rewritten, error) {
-	profile := ""
-	if b.profiles != "" {
-		profile = filepath.Join(b.profiles, c.short+".prof")
+// rewriteBySidecar measures ours: no sidecar runs there.
+func (b *bench) rewriteBySidecar(ctx context.Context, dir string) (rewritten, error) {
+	if err := settle(b.dir); err != nil {
+		return rewritten{}, err
 	}
-	m, err := b.finish(ctx, dir, []string{b.self, foldMode, dir, profile})
+	m, err := finish(ctx, dir, []string{b.sidecar, "rewrite", dir})
 	if err != nil {
 		return m, err
 	}
@@ -226,10 +233,7 @@ func (b *bench) wantDigest(ctx context.Context, dir, want string) error {
 }
 
 // finish measures a process that runs to its end in dir.
-func (b *bench) finish(ctx context.Context, dir string, argv []string) (m rewritten, err error) {
-	if err := settle(b.dir); err != nil {
-		return m, err
-	}
+func finish(ctx context.Context, dir string, argv []string) (m rewritten, err error) {
 	begin := time.Now()
 	c, err := start(ctx, dir, argv)
 	if err != nil {

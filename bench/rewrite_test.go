@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ import (
 func newRewriteBench(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t)
-	b.replica, b.scale = testenv.Pick(t, "redis-8.0").Server(), 0.0005
+	b.sidecar, b.replica, b.scale = program, testenv.Pick(t, "redis-8.0").Server(), 0.0005
 	return b
 }
 
@@ -38,7 +39,7 @@ func TestRewriteMeasuresAll(t *testing.T) {
 	for i, s := range r.rewrites {
 		require.True(t, s.verified, s.name)
 		require.Equal(t, i == 0, s.has(nameCp), s.name)
-		for _, name := range []string{nameFold, nameServer} {
+		for _, name := range []string{nameSidecar, nameServer} {
 			m := s.median(name)
 			require.Positive(t, m.took, s.name)
 			require.Positive(t, m.cpu, s.name)
@@ -46,6 +47,13 @@ func TestRewriteMeasuresAll(t *testing.T) {
 			require.Positive(t, m.peak, s.name) // it was asked once at least
 			require.Equal(t, name == nameServer, m.loaded > 0, s.name)
 		}
+	}
+	require.Len(t, r.lags, 2)
+	for i, m := range r.lags {
+		require.Equal(t, i*lagRewrites, m.rewrites)
+		require.Positive(t, m.bytes)
+		require.Positive(t, m.cpu)
+		require.Positive(t, slices.Max(m.behind))
 	}
 	for _, name := range []string{"touched.prof", "incr.prof", "mixed.prof"} {
 		require.FileExists(t, filepath.Join(b.profiles, name))
@@ -81,9 +89,9 @@ func TestRewriteOfDamageShowsTheLastWords(t *testing.T) {
 	dir := t.TempDir()
 	_, err := layOut(dir, func(w io.Writer) error { return writeDataset(w, 100) }, []byte("*1\r\nwrong"))
 	require.NoError(t, err)
-	_, err = b.foldLog(t.Context(), rewriteCase{}, dir)
+	_, err = b.rewriteBySidecar(t.Context(), dir)
 	require.ErrorIs(t, err, errEnded)
-	require.ErrorContains(t, err, incrName)
+	require.ErrorContains(t, err, closedName)
 	_, _, err = b.rewriteByServer(t.Context(), dir, false)
 	require.ErrorIs(t, err, errEnded)
 	requireEmpty(t, b.dir)
@@ -130,4 +138,15 @@ func TestDataOnlyHasNoMessages(t *testing.T) {
 	c := read(t, recordMixedOver(50_000, 200_000))
 	require.Positive(t, c.names["MULTI"])
 	require.Zero(t, c.names["PING"]+c.names["PUBLISH"])
+}
+
+func TestLagOfAProcessThatEnds(t *testing.T) {
+	b := newRewriteBench(t)
+	alive, s, err := b.open(t.Context(), sidecar(b.sidecar), policyEverySec, 0)
+	require.NoError(t, err)
+	p := pacer{session: s, recorder: newRecorder(9, 0)}
+	require.NoError(t, s.child.cmd.Process.Kill())
+	_, err = p.until(alive, make(chan struct{}))
+	require.Error(t, err)
+	require.NoError(t, s.close())
 }

@@ -31,8 +31,14 @@ func BenchmarkFold(b *testing.B) {
 		{"mixed", 0, func(i int) []string {
 			key := strconv.Itoa(rng.IntN(40_000))
 			return [][]string{
-				{"SET", "s" + key, value}, {"HSET", "h" + key, "f" + strconv.Itoa(i%10), value}, {"LPUSH", "l" + key, value}, {"RPOP", "l" + key},
-				{"SADD", "t" + key, value[:i%60]}, {"ZADD", "z" + key, strconv.Itoa(i % 97), "m" + strconv.Itoa(i%20)}, {"INCR", "n" + key}, {"DEL", "s" + key},
+				{"SET", "s" + key, value},
+				{"HSET", "h" + key, "f" + strconv.Itoa(i%10), value},
+				{"LPUSH", "l" + key, value},
+				{"RPOP", "l" + key},
+				{"SADD", "t" + key, value[:i%60]},
+				{"ZADD", "z" + key, strconv.Itoa(i % 97), "m" + strconv.Itoa(i%20)},
+				{"INCR", "n" + key},
+				{"DEL", "s" + key},
 			}[i%8]
 		}, 1_000_000},
 		{"base", 1_000_000, func(int) []string { return []string{"SET", "key:" + strconv.Itoa(rng.IntN(1_000_000)), value} }, 50_000},

@@ -25,18 +25,21 @@ type carrier struct {
 
 // carry writes what is carried, if anything is.
 func (f *folder) carry(ctx context.Context) error {
-	if !f.keys.anyTaint {
+	if !f.keys.anyTaint && len(f.late) == 0 {
 		return nil
 	}
 	w, err := f.out.carry()
 	if err != nil {
 		return fmt.Errorf("end the RDB: %w", err)
 	}
+	if _, err := w.Write(f.late); err != nil || !f.keys.anyTaint {
+		return err
+	}
 	c := carrier{folder: f, w: w, db: -1, keys: map[keyID]bool{}}
 	if err := f.commands(f.plan.start).each(ctx, c.command); err != nil {
 		return err
 	}
-	f.res.Carried = int64(len(c.keys))
+	f.res.Carried += int64(len(c.keys))
 	return nil
 }
 
@@ -141,9 +144,8 @@ func (c *carrier) emit(db int, args [][]byte) error {
 		c.buf = appendSelect(c.buf, n)
 	}
 	c.buf = resp.AppendCommand(c.buf, args...)
-	c.res.CarriedBytes += int64(len(c.buf))
-	if c.opt.MaxCarry > 0 && c.res.CarriedBytes > c.opt.MaxCarry {
-		return &CannotError{What: fmt.Sprintf("the commands that cannot be run take more than %d bytes", c.opt.MaxCarry)}
+	if err := c.carried(len(c.buf)); err != nil {
+		return err
 	}
 	_, err := c.w.Write(c.buf)
 	return err

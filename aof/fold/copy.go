@@ -39,13 +39,24 @@ func (f *folder) scan(ctx context.Context, visit func(*rdb.Reader, *rdb.Item) er
 		if err != nil {
 			return f.inputError(r, err)
 		}
+		if f.foreign(&it) {
+			return &InputError{File: f.base.Name, Offset: r.Offset(), Err: errForeign}
+		}
 		if err := visit(r, &it); err != nil {
 			return f.inputError(r, err)
 		}
 	}
 }
 
-var errAfterEnd = errors.New("bytes after the end")
+var (
+	errAfterEnd = errors.New("bytes after the end")
+	errForeign  = errors.New("a type that this version does not have, and that means something else in the upstream's")
+)
+
+// foreign reports whether an entry is of a type that means something else in the new base's dialect: no server wrote it into the old one.
+func (f *folder) foreign(it *rdb.Item) bool {
+	return f.res.Format.Dialect != f.base.format.Dialect && it.Kind == rdb.KeyItem && it.Type > rdb.TypeStreamListpacks3
+}
 
 // first copies what nothing touches, and what is carried, and loads the rest into sp, if it fits. If not, sp is of no use.
 func (f *folder) first(ctx context.Context, sp, libraries *keyspace.Space) (fits bool, err error) {

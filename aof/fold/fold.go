@@ -21,6 +21,9 @@ type folder struct {
 	out   output
 	res   Result
 
+	late   []byte // of the carry: what makes the keys that the RDB cannot state
+	lateDB int    // selected at its end
+
 	done, total int64
 }
 
@@ -36,9 +39,9 @@ func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, erro
 	}
 	var err error
 	if opt.NoPreamble {
-		f.out, err = newRESPOutput(w, f.base.format)
+		f.out, err = newRESPOutput(w, f.res.Format)
 	} else {
-		f.out, err = newRDBOutput(w, f.base.format, opt.Aux)
+		f.out, err = newRDBOutput(w, f.res.Format, opt.Aux)
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("begin new base: %w", err)
@@ -57,6 +60,9 @@ func (f *folder) look(in Input) (err error) {
 		return err
 	}
 	f.res.Format = f.base.format
+	if opt := f.opt.Upstream; opt.Extends(f.base.format) {
+		f.res.Format = opt
+	}
 	if f.base.tail < f.base.Size {
 		f.files = append(f.files, f.base.Source)
 	}
@@ -99,7 +105,7 @@ func (f *folder) read(ctx context.Context) error {
 
 // write makes the new base.
 func (f *folder) write(ctx context.Context) error {
-	sp, libraries := f.space(), keyspace.New(f.opt.Table, keyspace.Options{Format: f.base.format, Server: f.opt.Server})
+	sp, libraries := f.space(), keyspace.New(f.opt.Table, keyspace.Options{Format: f.res.Format, Server: f.opt.Server})
 	fits, err := f.first(ctx, sp, libraries)
 	if err != nil {
 		return err
@@ -118,7 +124,7 @@ func (f *folder) write(ctx context.Context) error {
 }
 
 func (f *folder) space() *keyspace.Space {
-	return keyspace.New(f.opt.Table, keyspace.Options{Format: f.base.format, Server: f.opt.Server, MaxBytes: f.opt.MaxMemory})
+	return keyspace.New(f.opt.Table, keyspace.Options{Format: f.res.Format, Server: f.opt.Server, MaxBytes: f.opt.MaxMemory})
 }
 
 // functions writes the libraries as the commands leave them.
@@ -179,7 +185,34 @@ func (f *folder) pass(ctx context.Context, sp *keyspace.Space, part []keyID, n i
 
 func (f *folder) touched(k *keyspace.Key) error {
 	f.res.Touched++
+	if !f.opt.NoPreamble && !k.Fits(f.res.Format) {
+		return f.postpone(k)
+	}
 	return f.out.key(k)
+}
+
+// postpone keeps the commands that make a key for the carry, as the RDB cannot state it.
+func (f *folder) postpone(k *keyspace.Key) (err error) {
+	was := len(f.late)
+	if n := k.DB; n != f.lateDB || was == 0 {
+		f.lateDB = n
+		f.late = appendSelect(f.late, n)
+	}
+	if f.late, err = k.AppendCommands(f.late); err != nil {
+		return err
+	}
+	f.res.Carried++
+	f.res.Unknown[noFieldExpiry]++
+	return f.carried(len(f.late) - was)
+}
+
+// carried counts what goes into the carry.
+func (f *folder) carried(bytes int) error {
+	f.res.CarriedBytes += int64(bytes)
+	if f.opt.MaxCarry > 0 && f.res.CarriedBytes > f.opt.MaxCarry {
+		return &CannotError{What: fmt.Sprintf("the commands that cannot be run take more than %d bytes", f.opt.MaxCarry)}
+	}
+	return nil
 }
 
 // number gives the links of part the number of their pass.
@@ -285,11 +318,12 @@ func hopeless(err error) string {
 	}
 }
 
-// What stands among the names of unknown commands for keys that are carried because memory is short, or because nobody but the server that
-// wrote their value can read it.
+// What stands among the names of unknown commands for keys that are carried because memory is short, because nobody but the server that
+// wrote their value can read it, or because the RDB has no expiry of hash fields.
 const (
-	tooBig    = "(max-memory)"
-	undecoded = "(value not decoded)"
+	tooBig        = "(max-memory)"
+	undecoded     = "(value not decoded)"
+	noFieldExpiry = "(field expiry)"
 )
 
 // halve divides a part that is hopeless; one that is a single link is carried.

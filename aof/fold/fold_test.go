@@ -64,9 +64,10 @@ func load(t *testing.T, base []byte, increments ...[]byte) map[string]string {
 	t.Helper()
 	sp := keyspace.New(keyspace.NewTable(), keyspace.Options{Format: format})
 	tail := base
-	if bytes.HasPrefix(base, []byte("REDIS")) {
+	if bytes.HasPrefix(base, []byte("REDIS")) || bytes.HasPrefix(base, []byte("VALKEY")) {
 		rd, err := rdb.NewReader(bytes.NewReader(base))
 		require.NoError(t, err)
+		sp = keyspace.New(keyspace.NewTable(), keyspace.Options{Format: rdb.Format{Dialect: rd.Dialect(), Version: rd.Version()}})
 		seen := map[string]bool{}
 		for {
 			it, err := rd.Next()

@@ -38,6 +38,9 @@ type Options struct {
 	Time func(args [][]byte) (ms int64, ok bool)
 	// Server is the upstream's version, as in "8.0.2"; empty: the newest known.
 	Server string
+	// Upstream is the format that the upstream writes now, if that is known: then the new base is written in it, unless the old one's is the later
+	// one, or of another kind. It matters where an upstream was replaced by a later version and the log went on.
+	Upstream rdb.Format
 	// NoPreamble asks for commands instead of an RDB, as aof-use-rdb-preamble no does.
 	NoPreamble bool
 	// Aux are the auxiliary fields of the new RDB, name and value, beside those of the old one that say what server wrote it.
@@ -60,8 +63,8 @@ type Result struct {
 	Keys int64
 	// Copied are the keys that went over as they were because nothing touched them, Touched those that commands were run on.
 	Copied, Touched int64
-	// Carried are the keys with commands in the carry, CarriedBytes its length, and Unknown the commands that are the reason by
-	// name and how often they came.
+	// Carried are the keys with commands in the carry, CarriedBytes its length, and Unknown the commands, or other reasons in
+	// parentheses, by name and how often they came.
 	Carried      int64
 	CarriedBytes int64
 	Unknown      map[string]int64

@@ -155,6 +155,16 @@ func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
 	return k.entry.value.appendRDB(dst, k.format)
 }
 
+// Fits reports whether an RDB of format f can state the key: where an upstream was replaced by a later version and the log went on, f may be one
+// without an expiry of hash fields. What no command has looked at fits where it came from.
+func (k *Key) Fits(f rdb.Format) bool {
+	if f.HasFieldExpiry() {
+		return true
+	}
+	h, isHash := k.entry.value.(*hashValue)
+	return !isHash || h.timed == 0
+}
+
 // AppendCommands appends the commands that make the key, its expiry included, in a database that does not have it. A module's value takes a
 // RESTORE.
 func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
