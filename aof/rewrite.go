@@ -158,7 +158,7 @@ func (l *Log) foldOptions(run *rewriting, in *rewriteInput) fold.Options {
 }
 
 // maxCarry is how much a rewrite may carry: more would have the next one follow at once.
-func (o RewriteOptions) maxCarry(base int64) int64 {
+func (o *RewriteOptions) maxCarry(base int64) int64 {
 	percent := o.Percentage
 	if percent == 0 {
 		percent = defaultPercentage

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -20,69 +19,8 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
-	"github.com/aofsidecar/aofsidecar/internal/keyspace"
-	"github.com/aofsidecar/aofsidecar/internal/rdb"
-	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
-
-var testTable = sync.OnceValue(keyspace.NewTable) //nolint:gochecknoglobals // it takes its time
-
-// stateOf returns what a loader has of a base and commands behind it, as text by key.
-func stateOf(t require.TestingT, base, commands []byte) map[string]string {
-	sp := keyspace.New(testTable(), keyspace.Options{Format: rdb.Format{Dialect: rdb.Redis, Version: 11}})
-	tail := base
-	if bytes.HasPrefix(base, []byte("REDIS")) {
-		rd, err := rdb.NewReader(bytes.NewReader(base))
-		require.NoError(t, err)
-		for {
-			it, err := rd.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			require.NoError(t, err)
-			if it.Kind != rdb.KeyItem {
-				continue
-			}
-			var raw bytes.Buffer
-			require.NoError(t, rd.CopyRaw(&raw))
-			require.False(t, it.HasExpire)
-			sp.PutRaw(it.DB, it.Key, it.Type, raw.Bytes()[it.HeadBytes:], rdb.NoExpire)
-		}
-		tail = base[rd.Offset():]
-	}
-	for _, part := range [][]byte{tail, commands} {
-		runCommands(t, sp, part)
-	}
-	state := map[string]string{}
-	require.NoError(t, sp.Each(func(k *keyspace.Key) error {
-		text, err := k.AppendCommands(nil)
-		state[fmt.Sprintf("%d:%s", k.DB, k.Name)] = string(text)
-		return err
-	}))
-	return state
-}
-
-func runCommands(t require.TestingT, sp *keyspace.Space, commands []byte) {
-	rd := resp.NewReader(bytes.NewReader(commands))
-	rd.MaxArgBytes = -1
-	db := 0
-	for {
-		cmd, err := rd.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		require.NoError(t, err)
-		switch cmd.Kind {
-		case resp.Select:
-			_, err := fmt.Sscan(string(cmd.Args[1]), &db)
-			require.NoError(t, err)
-		case resp.Other:
-			require.NoError(t, sp.Run(db, cmd.Args), "%q", cmd.Args)
-		default:
-		}
-	}
-}
 
 // requireChain wants the chain on disk to be the history up to off: a base that holds it up to where the first increment begins, and from there on
 // its bytes.
@@ -251,10 +189,14 @@ func TestRewriteIsInterrupted(t *testing.T) {
 	}{
 		"context": {func(_ *testing.T, _ *rig, cancel func()) { cancel() }, context.Canceled},
 		"full resync": {func(t *testing.T, r *rig, _ func()) {
+			t.Helper()
 			r.h = newHistory(t, "b2", 7, 0)
 			resync(t, r.l, r.h, 10)
 		}, ErrSuperseded},
-		"close": {func(t *testing.T, r *rig, _ func()) { require.NoError(t, r.l.Close()) }, ErrClosed},
+		"close": {func(t *testing.T, r *rig, _ func()) {
+			t.Helper()
+			require.NoError(t, r.l.Close())
+		}, ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -307,6 +249,14 @@ func (f gatedFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
+// startOver takes a full resync of another history.
+func (r *rig) startOver(t *testing.T) {
+	t.Helper()
+	r.h = newHistory(t, "b2", 7, 3)
+	resync(t, r.l, r.h, 10)
+	require.NoError(t, r.tryFeed(t.Context()))
+}
+
 // In the middle of the fold the stream goes on, increments close, ids change; a full resync or the end of the log stop it.
 func TestRewriteWhileThingsHappen(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -314,12 +264,14 @@ func TestRewriteWhileThingsHappen(t *testing.T) {
 		wantErr error
 	}{
 		"stream": {act: func(t *testing.T, r *rig) {
+			t.Helper()
 			for range 20 {
 				r.h.grow(rand.New(rand.NewPCG(3, 3)), 30)
 				require.NoError(t, r.tryFeed(t.Context()))
 			}
 		}},
 		"lost link, new id": {act: func(t *testing.T, r *rig) {
+			t.Helper()
 			require.NoError(t, r.l.Rollback())
 			r.h.promote(replID(t, "c7"))
 			require.NoError(t, r.l.Continue(t.Context(), r.h.idNow()))
@@ -327,15 +279,13 @@ func TestRewriteWhileThingsHappen(t *testing.T) {
 			require.NoError(t, r.tryFeed(t.Context()))
 		}},
 		"full resync": {act: func(t *testing.T, r *rig) {
-			go func() {
-				r.h = newHistory(t, "b2", 7, 3)
-				resync(t, r.l, r.h, 10)
-				require.NoError(t, r.tryFeed(t.Context()))
-			}()
+			t.Helper()
+			go r.startOver(t)
 			synctest.Wait()
 		}, wantErr: ErrSuperseded},
 		"close": {act: func(t *testing.T, r *rig) {
-			go func() { require.NoError(t, r.l.Close()) }()
+			t.Helper()
+			go func() { require.NoError(t, r.l.Close()) }() //nolint:testifylint // a failure ends it, and the test fails
 			synctest.Wait()
 		}, wantErr: ErrClosed},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,29 +23,29 @@ func TestRewriteOfARunningSidecarAndOfItsDirectory(t *testing.T) {
 		require.NoError(t, server.Client().Incr(t.Context(), "counter").Err())
 	}
 	flags := []string{"--set", "aof.dir=" + mirror.config.AOF.Dir, "--set", "control.socket=" + mirror.config.Control.Socket}
-	run := func(args ...string) (stdout, stderr string, err error) {
+	run := func(args ...string) (stdout string, err error) {
 		t.Helper()
-		var out, progress bytes.Buffer
+		var out bytes.Buffer
 		root := newRootCommand()
 		root.SetArgs(append(args, flags...))
 		root.SetOut(&out)
-		root.SetErr(&progress)
+		root.SetErr(io.Discard)
 		err = root.ExecuteContext(t.Context())
-		return out.String(), progress.String(), err
+		return out.String(), err
 	}
-	_, _, err := run("rewrite", mirror.config.AOF.Dir)
+	_, err := run("rewrite", mirror.config.AOF.Dir)
 	require.ErrorAs(t, err, new(*aof.HeldError))
 
-	out, _, err := run("rewrite", "--wait")
+	out, err := run("rewrite", "--wait")
 	require.NoError(t, err)
 	require.Regexp(t, `^.* became appendonly\.aof\.2\.base\.rdb, .*; keys: 0 copied, 1 touched, 0 carried; took `, out)
 	status := mirror.await(t, "status to say so", func(s Status) bool { return s.Log.Rewrite.Last != nil })
 	require.EqualValues(t, 1, status.Log.BaseKeys)
 
-	out, _, err = run("rewrite", "--wait", "--json")
+	out, err = run("rewrite", "--wait", "--json")
 	require.NoError(t, err)
 	require.Contains(t, out, `"nothing": true`)
-	out, _, err = run("rewrite")
+	out, err = run("rewrite")
 	require.NoError(t, err)
 	require.Regexp(t, "^rewrite 3 ", out)
 	mirror.await(t, "third", func(s Status) bool { return s.Log.Rewrite.Begun == 3 && !s.Log.Rewrite.Running })
@@ -52,10 +53,10 @@ func TestRewriteOfARunningSidecarAndOfItsDirectory(t *testing.T) {
 	require.NoError(t, server.Client().Incr(t.Context(), "counter").Err())
 	mirror.await(t, "stream", func(s Status) bool { return s.Lag.Received.Bytes != nil && *s.Lag.Received.Bytes == 0 })
 	require.NoError(t, mirror.stop())
-	out, _, err = run("rewrite")
+	out, err = run("rewrite")
 	require.NoError(t, err)
 	require.Contains(t, out, "appendonly.aof.3.base.rdb")
-	_, _, err = run("rewrite", t.TempDir())
+	_, err = run("rewrite", t.TempDir())
 	require.ErrorAs(t, err, new(*NothingThereError))
 
 	booted := testenv.BootFromAOF(t, server.Family, mirror.config.AOF.Dir)

@@ -218,7 +218,7 @@ func (p *Percent) UnmarshalText(text []byte) error {
 }
 
 // MarshalText writes what UnmarshalText reads.
-func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil } //nolint:unparam // encoding.TextMarshaler
 
 func (p Percent) String() string { return strconv.FormatInt(int64(p), 10) }
 

@@ -68,6 +68,10 @@ func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirr
 func (m *mirror) logOptions(observer aof.Observer) aof.Options {
 	options := logOptions(m.config, observer)
 	options.Rewrite.Keys = newCommandKeys(m.side, m.zap).find
+	options.Rewrite.Upstream = func() (name, version string) { // the client is made behind the log, and before anything is rewritten
+		server := m.client.State().Peer.Server
+		return server.Name, server.Version
+	}
 	return options
 }
 

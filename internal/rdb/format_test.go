@@ -47,8 +47,15 @@ func TestFormatExtends(t *testing.T) {
 		f, g rdb.Format
 		want bool
 	}{
-		{redis(12), redis(11), true}, {redis(11), redis(11), true}, {redis(11), redis(12), false}, {valkey, redis(11), true}, {valkey, redis(12), false},
-		{redis(12), valkey, false}, {valkey, valkey, true}, {rdb.Format{}, redis(9), false}, {rdb.Format{}, valkey, false},
+		{redis(12), redis(11), true},
+		{redis(11), redis(11), true},
+		{redis(11), redis(12), false},
+		{valkey, redis(11), true},
+		{valkey, redis(12), false},
+		{redis(12), valkey, false},
+		{valkey, valkey, true},
+		{rdb.Format{}, redis(9), false},
+		{rdb.Format{}, valkey, false},
 	} {
 		require.Equal(t, c.want, c.f.Extends(c.g), "%+v", c)
 	}
