@@ -21,6 +21,7 @@ import (
 // foldCounts say what a test came to.
 type foldCounts struct {
 	Cases, Rounds, Folds, Boots, Commands int
+	Rewrites                              int   // by the program
 	Bytes                                 int   // of increments
 	Keys                                  int64 // in the last base of each case
 	Copied, Touched, Carried, Refused     int64
@@ -31,6 +32,7 @@ func (c *foldCounts) add(o foldCounts) {
 	c.Rounds += o.Rounds
 	c.Folds += o.Folds
 	c.Boots += o.Boots
+	c.Rewrites += o.Rewrites
 	c.Commands += o.Commands
 	c.Bytes += o.Bytes
 	c.Keys += o.Keys
@@ -99,7 +101,8 @@ func newFoldCase(t *testing.T, family testenv.Family, seed uint64) *foldCase {
 	c.cold(2000)
 	write(t, c.upstream, c.work, 200)
 	c.bulk.write(t, c.upstream, 20)
-	c.m = startMirror(t, c.upstream.Addr(), "aof.increment-size=64kb", fmt.Sprintf("aof.aof-timestamp-enabled=%t", c.oneIn(2)))
+	c.m = startMirror(t, c.upstream.Addr(), "aof.increment-size=64kb", fmt.Sprintf("aof.aof-timestamp-enabled=%t", c.oneIn(2)),
+		fmt.Sprintf("aof.aof-use-rdb-preamble=%t", !c.oneIn(4)), unlimitedCarry)
 	// From the same data, which has what the stream does not say.
 	c.replica = testenv.StartServer(t, family, testenv.WithConfig(c.config...), testenv.ReplicaOf(c.upstream))
 	testenv.CaughtUp(t, c.upstream, c.replica)
@@ -116,6 +119,10 @@ func (c *foldCase) options() workload.Options {
 	}
 	// What is carried is loaded by the server, with its own mistakes.
 	hazard := c.family.Has(testenv.FieldTTLReplayHazard)
+	if c.oneIn(4) {
+		o.BigValueBytes = 3 << 20
+	}
+	c.config = []string{"repl-backlog-size 64mb"} // for what is written while the sidecar is stopped
 	o.NoFieldTTL = hazard && c.carries || c.oneIn(8)
 	c.hashes = !hazard || o.NoFieldTTL
 	for _, choice := range [][]string{
@@ -177,13 +184,42 @@ func (c *foldCase) round(n int) {
 		require.Zero(c, code)
 	}
 	c.fold(n)
+	if c.oneIn(2) {
+		c.rewrite(n)
+	}
 	require.NoError(c, release(c.Context()))
 	c.count.Rounds++
 }
 
+// unlimitedCarry lets a rewrite carry as much as there is.
+const unlimitedCarry = "aof.auto-aof-rewrite-percentage=100000"
+
+// rewrite lets the sidecar, or without one the program, do in its directory what the test does with a copy, and goes on with what came of it.
+func (c *foldCase) rewrite(n int) {
+	args := []string{"rewrite", "--wait", "--set", "control.socket=" + c.m.Socket(), "--set", "aof.dir=" + c.m.Dir(), "--set", unlimitedCarry}
+	if c.m.PID() == 0 && c.renamed() { // only the upstream would know the keys
+		return
+	}
+	done := aofsidecar(c.T, args...)
+	require.Zero(c, done.code, "%+v", done)
+	c.count.Rewrites++
+	var options []testenv.FingerprintOption
+	if rdbOnly := c.log.rewritten(c.T, c.m.Dir()); !rdbOnly && !c.hashes { // what is carried is a raw log to the server
+		options = append(options, testenv.IgnoreHashes())
+	}
+	c.requireEqual(fmt.Sprintf("round %d, the sidecar's own", n), c.m.Dir(), options...)
+	verified := aofsidecar(c.T, "verify", "--set", "aof.dir="+c.m.Dir())
+	require.Zero(c, verified.code, "%+v", verified)
+}
+
+// renamed reports whether some commands have names that nobody knows.
+func (c *foldCase) renamed() bool {
+	return slices.Contains(c.config, "rename-command APPEND "+stranger+"APPEND")
+}
+
 // strangers writes commands whose names only the servers know.
 func (c *foldCase) strangers() {
-	if !slices.Contains(c.config, "rename-command APPEND "+stranger+"APPEND") {
+	if !c.renamed() {
 		return
 	}
 	key := func(kind string) string { return fmt.Sprintf("%s:%d", kind, c.rng.IntN(c.bulk.keys)) }

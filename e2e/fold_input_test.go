@@ -32,30 +32,46 @@ type recorded struct {
 // more returns what came behind taken, and counts it as taken.
 func (r *recorded) more(t *testing.T, dir string) []byte {
 	t.Helper()
-	copied := filepath.Join(t.TempDir(), "copy")
-	require.NoError(t, testenv.CopyLive(t.Context(), filepath.Join(dir, "appendonlydir"), copied))
-	manifest, err := os.ReadFile(filepath.Join(copied, "appendonly.aof.manifest"))
-	require.NoError(t, err)
-	var log []byte
-	for line := range strings.Lines(string(manifest)) {
-		words := strings.Fields(line)
-		if len(words) < 6 || words[0] != "file" {
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join(copied, words[1]))
-		switch words[5] {
-		case "b":
-			require.NoError(t, err)
-			r.base = data
-		case "i":
-			require.NoError(t, err)
-			log = append(log, data...)
-		}
+	base, log := filesOf(t, dir)
+	if r.base == nil {
+		r.base = base
 	}
-	require.NoError(t, os.RemoveAll(copied))
 	more := log[r.taken:]
 	r.taken = len(log)
 	return more
+}
+
+// rewritten is to be called after the sidecar has rewritten its log while nothing was written: what it has now was taken already. It reports
+// whether the new base is an RDB and nothing more.
+func (r *recorded) rewritten(t *testing.T, dir string) bool {
+	t.Helper()
+	base, log := filesOf(t, dir)
+	r.taken, r.db = len(log), 0
+	r.split(t, log, 1, nil)
+	return isRDB(base) && !bytes.HasSuffix(base, []byte("\r\n"))
+}
+
+// filesOf returns the base and all increments of a directory.
+func filesOf(t *testing.T, dir string) (base, log []byte) {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "copied")
+	require.NoError(t, testenv.CopyLive(t.Context(), filepath.Join(dir, "appendonlydir"), copied))
+	manifest, err := os.ReadFile(filepath.Join(copied, "appendonly.aof.manifest"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(manifest)) {
+		words := strings.Fields(line)
+		if len(words) < 6 || words[0] != "file" || words[5] == "h" {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(copied, words[1]))
+		require.NoError(t, err)
+		if words[5] == "b" {
+			base = data
+		} else {
+			log = append(log, data...)
+		}
+	}
+	return base, log
 }
 
 // split cuts commands at random places that are in no transaction into at most n files, each of which begins with a SELECT.
@@ -152,7 +168,7 @@ func layOut(t *testing.T, base []byte, increments ...[]byte) string {
 		require.NoError(t, os.WriteFile(filepath.Join(files, name), data, 0o644))
 	}
 	name := "appendonly.aof.1.base.aof"
-	if bytes.HasPrefix(base, []byte("REDIS")) || bytes.HasPrefix(base, []byte("VALKEY")) {
+	if isRDB(base) {
 		name = "appendonly.aof.1.base.rdb"
 	}
 	put(name, base)
@@ -164,4 +180,9 @@ func layOut(t *testing.T, base []byte, increments ...[]byte) string {
 	}
 	put("appendonly.aof.manifest", []byte(manifest))
 	return dir
+}
+
+// isRDB reports whether a base begins as an RDB.
+func isRDB(base []byte) bool {
+	return bytes.HasPrefix(base, []byte("REDIS")) || bytes.HasPrefix(base, []byte("VALKEY"))
 }

@@ -56,6 +56,8 @@ func TestXClaim(t *testing.T) {
 		"deleted":          with(base, claimed("c", "1-1"), claimed("c", "1-2"), "XDEL s 1-1", claimed("d", "1-1"), claimed("d", "1-1", "LASTID 1-2"), claimed("c", "1-1")),
 		"trimmed":          with(base, claimed("c", "1-1"), claimed("c", "1-2"), "XTRIM s MAXLEN 1", claimed("c", "1-1"), claimed("c", "1-3")),
 		"deleted, pending": with(base, claimed("c", "1-1"), claimed("c", "1-2"), "XDEL s 1-1 1-2 1-3 1-4"),
+		"pending behind the last id": with(base, claimed("c", "1-1"), claimed("d", "1-4"), "XTRIM s MAXLEN 0", "XSETID s 0-0", "XADD s 1-2 a b", claimed("c", "1-2"),
+			"XGROUP CREATE s h 0", "XGROUP CREATECONSUMER s h e", "XADD s 1-3 a b"),
 		"no group":         with(base, "XCLAIM s h c 0 1-1 TIME 1", "XCLAIM t g c 0 1-1 TIME 1"),
 		"counts":           with(base, "XCLAIM s g c 0 1-1 TIME 1 FORCE", "XCLAIM s g c 0 1-1 TIME 2", "XCLAIM s g c 0 1-1 TIME 3 JUSTID", "XCLAIM s g c 0 1-2 TIME 4 FORCE JUSTID", "XCLAIM s g c 0 1-3 TIME 4 FORCE RETRYCOUNT 0", "XCLAIM s g c 0 1-3 TIME 4 FORCE RETRYCOUNT 9223372036854775806", "XCLAIM s g c 0 1-3 TIME 5 RETRYCOUNT -1", "XCLAIM s g c 0 1-4 TIME 5 RETRYCOUNT -7 FORCE"),
 		"several ids":      with(base, "XCLAIM s g c 0 1-1 1-2 9-9 1-4 1-1 TIME 7 FORCE JUSTID RETRYCOUNT 3", "XCLAIM s g d 0 1-2 1-3 1-4 TIME 8"),

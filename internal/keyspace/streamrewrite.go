@@ -9,27 +9,47 @@ import (
 )
 
 // appendCommands appends what makes the stream. It says more than a server does (aof.c:rewriteStreamObject), which loses the pending entries
-// that the stream has no more: those are added, claimed, and taken out again. Only the times of consumers cannot be said.
+// that the stream has no more: those are added, claimed and trimmed before the others come. To delete them would leave a trace: where XSETID went
+// back behind them, servers then refuse the last id, and all entries that follow. Only the times of consumers cannot be said.
 func (s *streamValue) appendCommands(dst, key []byte) []byte {
 	w := streamWriter{dst: dst, key: key}
-	gone := w.entries(s, s.pendingIDs())
-	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
-		w.group(name, s.groups[name])
-	}
-	if s.length == 0 {
-		w.command("XTRIM", "MAXLEN", "0")
+	gone := s.gone()
+	isGone := func(id rdb.StreamID) bool {
+		_, found := slices.BinarySearchFunc(gone, id, rdb.StreamID.Compare)
+		return found
 	}
 	for _, id := range gone {
-		// What went before the first entry was trimmed, which leaves no trace, and what went behind it was deleted.
-		if s.length > 0 && id.Compare(s.firstID) > 0 {
-			w.command("XDEL", idText(id))
-		}
+		w.command("XADD", idText(id), "x", "y")
 	}
-	if s.length > 0 && len(gone) > 0 && gone[0].Compare(s.firstID) < 0 {
-		w.command("XTRIM", "MINID", idText(s.firstID))
+	if len(gone) > 0 {
+		w.groups(s, true, isGone)
+		w.command("XTRIM", "MAXLEN", "0")
+		w.command("XSETID", "0-0")
+	} else if s.length == 0 { // so that there is a stream
+		w.command("XADD", "0-1", "x", "y")
+		w.command("XTRIM", "MAXLEN", "0")
 	}
+	w.entries(s)
+	w.groups(s, len(gone) == 0, func(id rdb.StreamID) bool { return !isGone(id) })
 	w.ids(s)
 	return w.dst
+}
+
+// gone returns the ids of pending entries that the stream has no more, in order.
+func (s *streamValue) gone() []rdb.StreamID {
+	pending := s.pendingIDs()
+	if len(pending) == 0 {
+		return nil
+	}
+	there := make(map[rdb.StreamID]bool, len(pending))
+	for i := range s.nodes {
+		for r := s.nodes[i].entries(); r.next(); r.skip() {
+			if _, is := slices.BinarySearchFunc(pending, r.id, rdb.StreamID.Compare); is && !r.deleted() {
+				there[r.id] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(pending, func(id rdb.StreamID) bool { return there[id] })
 }
 
 // pendingIDs returns the ids of all pending entries in order, without repetition.
@@ -48,36 +68,17 @@ type streamWriter struct {
 	scratch  []byte
 }
 
-// entries adds the entries, and one for each id of pending that the stream has no more; these it returns. If that comes to nothing it adds one
-// so that there is a stream.
-func (w *streamWriter) entries(s *streamValue, pending []rdb.StreamID) (gone []rdb.StreamID) {
-	stand := func(id rdb.StreamID) {
-		gone = append(gone, id)
-		w.command("XADD", idText(id), "x", "y")
-	}
+// entries adds the entries.
+func (w *streamWriter) entries(s *streamValue) {
 	for i := range s.nodes {
 		for r := s.nodes[i].entries(); r.next(); {
 			if r.deleted() {
 				r.skip()
 				continue
 			}
-			for len(pending) > 0 && pending[0].Compare(r.id) < 0 {
-				stand(pending[0])
-				pending = pending[1:]
-			}
-			if len(pending) > 0 && pending[0] == r.id {
-				pending = pending[1:]
-			}
 			w.entry(&r)
 		}
 	}
-	for _, id := range pending {
-		stand(id)
-	}
-	if s.length == 0 && len(gone) == 0 {
-		w.command("XADD", "0-1", "x", "y")
-	}
-	return gone
 }
 
 func (w *streamWriter) entry(r *entryReader) {
@@ -96,16 +97,28 @@ func (w *streamWriter) element(e rdb.ListpackEntry) {
 	w.dst = appendArg(w.dst, w.scratch)
 }
 
-// group appends a group, its consumers, and what they have pending.
-func (w *streamWriter) group(name string, g *streamGroup) {
+// groups appends the groups, by name; see group.
+func (w *streamWriter) groups(s *streamValue, create bool, claims func(rdb.StreamID) bool) {
+	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
+		w.group(name, s.groups[name], create, claims)
+	}
+}
+
+// group appends, if it is to be created, a group and its consumers, and then what they have pending as far as claims says.
+func (w *streamWriter) group(name string, g *streamGroup, create bool, claims func(rdb.StreamID) bool) {
 	key := string(w.key)
-	w.dst = appendCommand(w.dst, "XGROUP", "CREATE", key, name, idText(g.lastID), "ENTRIESREAD", strconv.FormatInt(g.entriesRead, 10))
+	if create {
+		w.dst = appendCommand(w.dst, "XGROUP", "CREATE", key, name, idText(g.lastID), "ENTRIESREAD", strconv.FormatInt(g.entriesRead, 10))
+	}
 	encoded := g.encode(name)
 	for _, c := range encoded.Consumers {
-		if len(c.Pending) == 0 {
+		if create && len(c.Pending) == 0 {
 			w.dst = appendCommand(w.dst, "XGROUP", "CREATECONSUMER", key, name, string(c.Name))
 		}
 		for _, id := range c.Pending {
+			if !claims(id) {
+				continue
+			}
 			p := g.pending[id]
 			w.command("XCLAIM", name, string(c.Name), "0", idText(id), "TIME", strconv.FormatInt(p.delivered, 10),
 				"RETRYCOUNT", strconv.FormatInt(int64(p.count), 10), "JUSTID", "FORCE")
