@@ -9,7 +9,7 @@
 // # Format
 //
 //	<dir>/aofsidecar.lock                    held while a Log is open; says in which boot, and of which timeline
-//	<dir>/appendonlydir/appendonly.aof.<seq>.base.rdb
+//	<dir>/appendonlydir/appendonly.aof.<seq>.base.rdb or .base.aof
 //	<dir>/appendonlydir/appendonly.aof.<seq>.incr.aof
 //	<dir>/appendonlydir/appendonly.aof.manifest
 //	<dir>/retained/<timeline>/appendonlydir/ a chain that the manifest no longer names, whole and bootable
@@ -59,6 +59,29 @@
 // What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
 // without an upstream, it stays, up to the last whole command outside MULTI.
 //
+// # Rewrites
+//
+// A rewrite folds the base and the closed increments into a new base ([Log.Rewrite], package fold). It closes the open increment first, at the
+// next boundary outside MULTI, and reads the files without the log's lock, from descriptors that it opened, so that stream, marks, fsyncs and
+// rotations go on. Then, in this order:
+//
+//  1. The new base is written under a temporary name and synced. The next start removes such names.
+//  2. The manifest lists the name that it will have as history. The next start unlinks what is history, whether it is there or not.
+//  3. The new base gets that name, and the directory is synced.
+//  4. The manifest names it as the base, with the increments that were not folded, and the old base and the folded increments as history.
+//  5. These are unlinked, the directory is synced, and the manifest forgets them.
+//
+// Before the 4th step a crash leaves the old chain, after it the new one, and they are the same data: the new base holds exactly what the old
+// base and the folded increments hold, its position is where the first increment that stays begins, and that increment is not touched.
+// So the log's position is the same before and after. An error before the 4th step drops the new base and changes nothing: neither a full disk nor a
+// failed fsync of the new file latches, for nothing that counts was in it. Failed syncs of the directory and the manifest latch as ever.
+//
+// A full resync ends the rewrite that is under way: what it folds is the past. While a tail waits for the upstream's answer the open increment is
+// not closed, and stays as it is; only those before it are folded. A server that was booted here may have written that tail: folded, nobody could cut it.
+//
+// A base may have commands behind the RDB, which the rewrite could not run (the carry), or be commands only. Loaders take no base that is
+// cut, and so neither does [Verify].
+//
 // # Groups
 //
 // The runs of one read are written together. Append only notes a run with Run.More; the first without writes what was noted, the marks
@@ -69,6 +92,7 @@
 //
 // # Concurrency
 //
-// Resume, Continue, FullResync, Append and Rollback are called by one goroutine at a time; Run syncs beside them. Received, Durable,
-// Moved and Status may be called by any goroutine and never wait for the disk.
+// Resume, Continue, FullResync, Append and Rollback are called by one goroutine at a time; Run syncs and RunRewrites folds beside them. Rewrite may be
+// called by any goroutine; one runs at a time. FullResync and Close end it and wait for that. Received, Durable, Moved and Status may be called by
+// any goroutine and never wait for the disk.
 package aof

@@ -95,14 +95,14 @@ func (e *SnapshotError) Unwrap() error { return e.Err }
 // Fatal says that the snapshot can be asked for again, later.
 func (e *SnapshotError) Fatal() bool { return false }
 
-// SpaceError says that the disk has no room for a snapshot of the size that is to be expected.
+// SpaceError says that the disk has no room for a base, a snapshot's or a rewrite's, of the size that is to be expected.
 type SpaceError struct {
 	Path       string
 	Need, Free int64 // bytes
 }
 
 func (e *SpaceError) Error() string {
-	return fmt.Sprintf("no space for a snapshot in %s: about %d bytes are needed and %d are free", e.Path, e.Need, e.Free)
+	return fmt.Sprintf("no space for a new base in %s: about %d bytes are needed and %d are free", e.Path, e.Need, e.Free)
 }
 
 // Fatal says that the next try may find space.

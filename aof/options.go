@@ -48,6 +48,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Fsync, FsyncEverySec)
 	setDefault(&o.IncrementBytes, 1<<30)
 	setDefault(&o.IncrementAge, time.Hour)
+	setDefault(&o.Rewrite.Fallback, FallbackKeep)
 	if o.FS == nil {
 		o.FS = fsx.OS{}
 	}

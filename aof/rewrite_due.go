@@ -45,7 +45,6 @@ type RewriteOptions struct {
 }
 
 func (o *RewriteOptions) check() error {
-	setDefault(&o.Fallback, FallbackKeep)
 	var errs []error
 	if o.Percentage < 0 || o.MinBytes < 0 || o.Interval < 0 || o.MaxMemory < 0 {
 		errs = append(errs, errors.New("rewrite percentage, sizes and interval must not be negative"))

@@ -9,9 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
 var testTable = sync.OnceValue(keyspace.NewTable)
@@ -70,4 +72,30 @@ func runCommands(t require.TestingT, sp *keyspace.Space, commands []byte) {
 		case resp.Multi, resp.Exec, resp.Ping, resp.Replconf, resp.Publish, resp.ClusterOther, resp.Newline, resp.Annotation:
 		}
 	}
+}
+
+// requireChain wants the chain on disk to be the history up to off: a base that holds it up to where the first increment begins, and from there on
+// its bytes.
+func requireChain(t require.TestingT, fsys fsx.FS, y layout, h *history, off stream.Offset, format string, args ...any) {
+	if th, ok := t.(interface{ Helper() }); ok {
+		th.Helper()
+	}
+	where := fmt.Sprintf(format, args...)
+	begin := requireBase(t, fsys, y, h, where)
+	requireBytes(t, h.kept(off)[len(h.kept(begin)):], streamBytes(t, fsys, y), "%s: from %d to %d", where, begin, off)
+}
+
+// requireBase wants the base to hold the history up to where the first increment begins, which it returns.
+func requireBase(t require.TestingT, fsys fsx.FS, y layout, h *history, where string) stream.Offset {
+	man, _, err := readManifest(fsys, y)
+	require.NoError(t, err, where)
+	first, err := openLive(fsys, y.path(man.incrs[0].name))
+	require.NoError(t, err, where)
+	head, _, err := first.begins()
+	require.NoError(t, errors.Join(err, first.Close()), where)
+	base := readAll(t, fsys, y.path(man.base.name))
+	if begin := head.pos.Offset; begin != h.start || !bytes.Equal(base, testRDB(h.keys)) {
+		require.Equal(t, h.state(t, begin), stateOf(t, base, nil), "%s: the base at %d", where, begin)
+	}
+	return head.pos.Offset
 }

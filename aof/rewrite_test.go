@@ -1,15 +1,11 @@
 package aof
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -17,36 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
-
-// requireChain wants the chain on disk to be the history up to off: a base that holds it up to where the first increment begins, and from there on
-// its bytes.
-func requireChain(t require.TestingT, fsys fsx.FS, y layout, h *history, off stream.Offset, format string, args ...any) {
-	if th, ok := t.(interface{ Helper() }); ok {
-		th.Helper()
-	}
-	where := fmt.Sprintf(format, args...)
-	begin := requireBase(t, fsys, y, h, where)
-	requireBytes(t, h.kept(off)[len(h.kept(begin)):], streamBytes(t, fsys, y), "%s: from %d to %d", where, begin, off)
-}
-
-// requireBase wants the base to hold the history up to where the first increment begins, which it returns.
-func requireBase(t require.TestingT, fsys fsx.FS, y layout, h *history, where string) stream.Offset {
-	man, _, err := readManifest(fsys, y)
-	require.NoError(t, err, where)
-	first, err := openLive(fsys, y.path(man.incrs[0].name))
-	require.NoError(t, err, where)
-	head, _, err := first.begins()
-	require.NoError(t, errors.Join(err, first.Close()), where)
-	base := readAll(t, fsys, y.path(man.base.name))
-	if begin := head.pos.Offset; begin != h.start || !bytes.Equal(base, testRDB(h.keys)) {
-		require.Equal(t, h.state(t, begin), stateOf(t, base, nil), "%s: the base at %d", where, begin)
-	}
-	return head.pos.Offset
-}
 
 // rewriteRig is a rig with a log that was fed n commands of all sorts.
 func rewriteRig(t *testing.T, n int, change func(*Options)) *rig {
@@ -181,131 +150,6 @@ func feedOn(t *testing.T, r *rig) {
 	require.NoError(t, f.feed(t.Context(), r.l, r.l.Position().Offset, r.h.end()))
 }
 
-// What a rewrite waits for may never come: its context, a full resync and the end of the log end it.
-func TestRewriteIsInterrupted(t *testing.T) {
-	for name, tc := range map[string]struct {
-		stop func(t *testing.T, r *rig, cancel func())
-		want error
-	}{
-		"context": {func(_ *testing.T, _ *rig, cancel func()) { cancel() }, context.Canceled},
-		"full resync": {func(t *testing.T, r *rig, _ func()) {
-			t.Helper()
-			r.h = newHistory(t, "b2", 7, 0)
-			resync(t, r.l, r.h, 10)
-		}, ErrSuperseded},
-		"close": {func(t *testing.T, r *rig, _ func()) {
-			t.Helper()
-			require.NoError(t, r.l.Close())
-		}, ErrClosed},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := rewriteRig(t, 50, nil)
-				r.h.plain(1)
-				r.h.add("MULTI")
-				feedOn(t, r)
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				done := make(chan error, 1)
-				go func() {
-					_, err := r.l.Rewrite(ctx, "test")
-					done <- err
-				}()
-				pass(time.Second)
-				tc.stop(t, r, cancel)
-				require.ErrorIs(t, <-done, tc.want)
-				require.Zero(t, r.l.Status().Rewrite.InRow)
-				r.requireChain(name)
-			})
-		})
-	}
-}
-
-// gate lets a test act while a rewrite reads: once, at the first read of the old base.
-type gate struct {
-	fsx.FS
-	once  sync.Once
-	armed bool
-	act   func()
-}
-
-type gatedFile struct {
-	fsx.File
-	g *gate
-}
-
-func (g *gate) OpenFile(name string, flag int, perm fs.FileMode) (fsx.File, error) {
-	f, err := g.FS.OpenFile(name, flag, perm)
-	if err != nil || !strings.Contains(name, ".base.") {
-		return f, err
-	}
-	return gatedFile{File: f, g: g}, nil
-}
-
-func (f gatedFile) ReadAt(p []byte, off int64) (int, error) {
-	if f.g.armed {
-		f.g.once.Do(f.g.act)
-	}
-	return f.File.ReadAt(p, off)
-}
-
-// startOver takes a full resync of another history.
-func (r *rig) startOver(t *testing.T) {
-	t.Helper()
-	r.h = newHistory(t, "b2", 7, 3)
-	resync(t, r.l, r.h, 10)
-	require.NoError(t, r.tryFeed(t.Context()))
-}
-
-// In the middle of the fold the stream goes on, increments close, ids change; a full resync or the end of the log stop it.
-func TestRewriteWhileThingsHappen(t *testing.T) {
-	for name, tc := range map[string]struct {
-		act     func(t *testing.T, r *rig)
-		wantErr error
-	}{
-		"stream": {act: func(t *testing.T, r *rig) {
-			t.Helper()
-			for range 20 {
-				r.h.grow(rand.New(rand.NewPCG(3, 3)), 30)
-				require.NoError(t, r.tryFeed(t.Context()))
-			}
-		}},
-		"lost link, new id": {act: func(t *testing.T, r *rig) {
-			t.Helper()
-			require.NoError(t, r.l.Rollback())
-			r.h.promote(replID(t, "c7"))
-			require.NoError(t, r.l.Continue(t.Context(), r.h.idNow()))
-			r.h.plain(10)
-			require.NoError(t, r.tryFeed(t.Context()))
-		}},
-		"full resync": {act: func(t *testing.T, r *rig) {
-			t.Helper()
-			go r.startOver(t)
-			synctest.Wait()
-		}, wantErr: ErrSuperseded},
-		"close": {act: func(t *testing.T, r *rig) {
-			t.Helper()
-			go func() { require.NoError(t, r.l.Close()) }() //nolint:testifylint // a failure ends it, and the test fails
-			synctest.Wait()
-		}, wantErr: ErrClosed},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				g := &gate{}
-				r := rewriteRig(t, 200, func(o *Options) {
-					g.FS, o.IncrementBytes = o.FS, 2000
-					o.FS = g
-				})
-				g.act, g.armed = func() { tc.act(t, r) }, true
-				_, err := r.l.Rewrite(t.Context(), "test")
-				require.ErrorIs(t, err, tc.wantErr)
-				synctest.Wait()
-				r.requireChain(name)
-			})
-		})
-	}
-}
-
 // A disk that fills up, or fails, under the new base costs the new base and nothing else; the next try takes it.
 func TestRewriteWithoutSpace(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -419,89 +263,6 @@ func TestRewriteOfDamage(t *testing.T) {
 			})
 		})
 	}
-}
-
-// Automatic rewrites follow redis.conf.
-func TestRewriteTriggers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := rewriteRig(t, 0, func(o *Options) {
-			o.Rewrite = RewriteOptions{Percentage: 100, MinBytes: 20_000, Interval: 24 * time.Hour}
-		})
-		var begun []string
-		r.l.opt.Observer.RewriteBegun = func(reason string) { begun = append(begun, reason) }
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- r.l.RunRewrites(ctx) }()
-		r.h.add("SET", "k", noise(15_000))
-		r.feed()
-		pass(time.Minute)
-		require.Empty(t, begun, "below the minimum")
-		r.h.add("SET", "other", noise(5_000))
-		r.feed()
-		pass(time.Minute)
-		require.Equal(t, []string{reasonGrowth}, begun)
-		size := r.l.Status().BaseBytes
-		require.NotZero(t, size)
-		r.h.add("SET", "k", noise(int(size)-2000))
-		r.feed()
-		pass(time.Minute)
-		require.Len(t, begun, 1, "it has not doubled")
-		pass(25 * time.Hour)
-		require.Equal(t, []string{reasonGrowth, reasonInterval}, begun)
-		pass(72 * time.Hour)
-		require.Len(t, begun, 2, "nothing came after the base")
-		n, fresh, err := r.l.RequestRewrite()
-		require.NoError(t, err)
-		require.True(t, fresh)
-		require.EqualValues(t, 3, n)
-		pass(time.Second)
-		require.Equal(t, []string{reasonGrowth, reasonInterval, reasonAsked}, begun)
-		cancel()
-		require.NoError(t, <-ended)
-		r.requireChain("after all")
-	})
-}
-
-// noise returns n bytes that do not compress.
-func noise(n int) string {
-	rng := rand.New(rand.NewPCG(5, uint64(n)))
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte(rng.Uint32())
-	}
-	return string(p)
-}
-
-// After three failures in a row the next tries come after 1, 2, 4 .. 60 minutes, unless one is asked for.
-func TestRewriteIsLimitedAfterFailures(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := rewriteRig(t, 300, func(o *Options) { o.Rewrite = RewriteOptions{Percentage: 1} })
-		var (
-			tries []time.Duration
-			last  = time.Now()
-		)
-		r.l.opt.Observer.RewriteBegun = func(string) {
-			tries = append(tries, time.Since(last).Truncate(time.Second))
-			last = time.Now()
-		}
-		f := failOps(r.fs, -1, syscall.ENOSPC, on(fsxtest.Write, "temp-aofsidecar-rewrite"))
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go func() { _ = r.l.RunRewrites(ctx) }()
-		pass(5*time.Hour + 10*time.Minute)
-		m := time.Minute
-		require.Equal(t, []time.Duration{m, 2 * m, 4 * m, 8 * m, 16 * m, 32 * m, 60 * m, 60 * m, 60 * m}, tries[3:12])
-		require.False(t, r.l.Status().Rewrite.NextTry.IsZero())
-		f.heal()
-		_, _, err := r.l.RequestRewrite()
-		require.NoError(t, err)
-		pass(time.Second)
-		require.Zero(t, r.l.Status().Rewrite.InRow)
-		require.True(t, r.l.Status().Rewrite.NextTry.IsZero())
-		cancel()
-		pass(time.Second)
-		r.requireChain("healed")
-	})
 }
 
 // While a tail waits for the upstream's answer only closed increments are folded: nobody knows whether the tail is ours.

@@ -33,6 +33,17 @@ type rig struct {
 	witness witness
 
 	next *history // of a full resync that may or may not have taken place
+
+	besides chan error // what beside's functions return
+}
+
+// beside runs f in a goroutine of its own, and returns when that waits for something, or has ended.
+func (r *rig) beside(f func() error) {
+	if r.besides == nil {
+		r.besides = make(chan error, 1)
+	}
+	go func() { r.besides <- f() }()
+	synctest.Wait()
 }
 
 // facts are what the observer was told.
@@ -47,6 +58,8 @@ type facts struct {
 	tripped  []Guard
 	removed  []string
 	notes    []string
+	begun    []string // reasons of rewrites
+	begunAt  []time.Time
 }
 
 // witness collects facts.
@@ -84,8 +97,11 @@ func (w *witness) observer() Observer {
 		Cut:          func(_ string, n int64) { w.note(func(s *facts) { s.cut = append(s.cut, n) }) },
 		Resynced:     func(v Resync) { w.note(func(s *facts) { s.resynced = append(s.resynced, v) }) },
 		GuardTripped: func(v Guard) { w.note(func(s *facts) { s.tripped = append(s.tripped, v) }) },
-		Removed:      func(path string) { w.note(func(s *facts) { s.removed = append(s.removed, path) }) },
-		Note:         func(msg, _ string) { w.note(func(s *facts) { s.notes = append(s.notes, msg) }) },
+		RewriteBegun: func(reason string) {
+			w.note(func(s *facts) { s.begun, s.begunAt = append(s.begun, reason), append(s.begunAt, time.Now()) })
+		},
+		Removed: func(path string) { w.note(func(s *facts) { s.removed = append(s.removed, path) }) },
+		Note:    func(msg, _ string) { w.note(func(s *facts) { s.notes = append(s.notes, msg) }) },
 	}
 }
 

@@ -66,13 +66,18 @@ func requireMirroredAt(
 	require.NoError(t, booted.Close())
 }
 
-// requireCleanEnd stops the mirror and asks those who check append-only files.
+// requireCleanEnd stops the mirror and wants its files to be sound.
 func requireCleanEnd(t *testing.T, family testenv.Family, m mirror) {
 	t.Helper()
 	code, err := m.Stop(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, code, m.Log())
+	requireSound(t, family, m)
+}
 
+// requireSound asks those who check append-only files.
+func requireSound(t *testing.T, family testenv.Family, m mirror) {
+	t.Helper()
 	verified := aofsidecar(t, "verify", "--set", "aof.dir="+m.Dir())
 	require.Zero(t, verified.code, "%+v", verified)
 	if !family.Has(testenv.BrokenCheckAOF) {

@@ -462,3 +462,37 @@ func TestGetAcksTogether(t *testing.T) {
 		run.stop()
 	})
 }
+
+// Reconnect ends the connection in any phase, between commands or in the middle of one; the next one asks the sink anew.
+func TestReconnect(t *testing.T) {
+	for name, reach := range map[string]func(u *upstream){
+		"handshake": func(u *upstream) { u.accept().expect("PING") },
+		"waiting":   func(u *upstream) { u.accept().resync(idA, "1001") },
+		"streaming": func(u *upstream) {
+			p := u.accept()
+			p.resync(idA, "1001")
+			p.send("+CONTINUE\r\n" + cmd("SET", "k", "v") + "*2\r\n$3\r\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				u := newUpstream(t)
+				rec := newRecorder(t).at(position(t, idA, 1000), 0)
+				run := start(t, u, rec)
+				reach(u)
+				synctest.Wait()
+				run.client.Reconnect()
+				synctest.Wait()
+				require.False(t, rec.open, "Rollback is missing")
+				require.Empty(t, run.result, "it goes on")
+				rec.at(position(t, idA, 2000), 0)
+				p := u.accept()
+				p.resync(idA, "2001")
+				p.send("+CONTINUE\r\n")
+				p.next()
+				run.stop()
+				run.client.Reconnect() // nothing is there to end
+			})
+		})
+	}
+}

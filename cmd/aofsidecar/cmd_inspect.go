@@ -24,6 +24,10 @@ lock and changes nothing, so that it can be used beside a running sidecar; it en
 A line says: the offset after the entry, the time of the last mark above it (what follows was received then or later; - if there is none), the database that is
 selected, and the command. Arguments are quoted as redis-cli does; those over --max-arg bytes are cut.
 
+With --base it prints the base instead: a line for each key with database, type, encoding, size of the value in the file, elements (bytes of a string), and
+expiry time. With --biggest N it prints how many keys of each type and encoding there are, what they take, and the N largest. Values are
+verified as they are read. A base that is commands (aof-use-rdb-preamble no) has no such list.
+
 --from and --to take an offset, as 'verify' and marks print them, or a time (RFC 3339). With --json each line is one JSON value: first
 the manifest, then the entries; an argument that is not UTF-8 text is under args_base64 instead of args.`
 
@@ -34,6 +38,8 @@ type inspectFlags struct {
 	key      string
 	from, to string
 	maxArg   int
+	base     bool
+	biggest  int
 }
 
 func newInspectCommand(flags *flagLayer) *cobra.Command {
@@ -44,7 +50,8 @@ func newInspectCommand(flags *flagLayer) *cobra.Command {
 		Long:  inspectHelp,
 		Example: `  aofsidecar inspect --command FLUSHALL,FLUSHDB,SWAPDB
   aofsidecar inspect --key user:1000 --from 2026-11-22T09:00:00Z --to 2026-11-22T09:05:00Z
-  aofsidecar inspect --json --from 123456 /data/aofsidecar`,
+  aofsidecar inspect --json --from 123456 /data/aofsidecar
+  aofsidecar inspect --biggest 20`,
 		Args: atMostOneDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := f.filter(cmd.Flags().Changed("key"))
@@ -55,6 +62,9 @@ func newInspectCommand(flags *flagLayer) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if f.base || f.biggest > 0 {
+				return inspectBase(cmd.Context(), cmd.OutOrStdout(), options, f)
+			}
 			return inspectDirectory(cmd.Context(), cmd.OutOrStdout(), options, filter, f.asJSON)
 		},
 	}
@@ -63,6 +73,8 @@ func newInspectCommand(flags *flagLayer) *cobra.Command {
 	cmd.Flags().StringVar(&f.key, "key", "", "only commands with this `key` among their arguments")
 	cmd.Flags().StringVar(&f.from, "from", "", "from this `offset or time` on")
 	cmd.Flags().StringVar(&f.to, "to", "", "up to this `offset or time`")
+	cmd.Flags().BoolVar(&f.base, "base", false, "print the keys of the base; of the other flags --key and --json apply")
+	cmd.Flags().IntVar(&f.biggest, "biggest", 0, "print what the base has of each type, and its `N` largest keys")
 	cmd.Flags().IntVar(&f.maxArg, "max-arg", 128, "`bytes` of an argument to print; -1: all")
 	return cmd
 }
@@ -80,6 +92,12 @@ func (f inspectFlags) filter(hasKey bool) (aof.Filter, error) {
 	}
 	if filter.To, filter.Until, err = parsePlace(f.to); err != nil {
 		errs = append(errs, fmt.Errorf("--to: %w", err))
+	}
+	if f.biggest < 0 || f.biggest > maxBiggest {
+		errs = append(errs, fmt.Errorf("--biggest: want a number of keys from 1 to %d", maxBiggest))
+	}
+	if f.base && f.biggest > 0 {
+		errs = append(errs, errors.New("--base and --biggest exclude each other"))
 	}
 	if f.maxArg == 0 || f.maxArg < -1 {
 		errs = append(errs, errors.New("--max-arg: want a number of bytes above 0, or -1"))

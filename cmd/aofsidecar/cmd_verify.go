@@ -94,8 +94,7 @@ func writeReport(w io.Writer, r aof.Report, cut int64) error {
 	}
 	row("directory", "%s", r.Dir)
 	row("timeline", "%s", r.Timeline)
-	row("base", "%s, %s, %s, %d keys, %s", r.Base.Name, humanize.IBytes(uint64(max(0, r.Base.Bytes))), r.Base.Format, r.Base.Keys,
-		checksumText(r.Base.Checksummed))
+	row("base", "%s, %s, %s", r.Base.Name, bytesText(r.Base.Bytes), baseText(r.Base))
 	if r.Base.Unwalked != "" {
 		row("", "not walked to the end: %s", r.Base.Unwalked)
 	}
