@@ -6,6 +6,7 @@ require (
 	github.com/KimMachineGun/automemlimit v1.0.1
 	github.com/dustin/go-humanize v1.1.0
 	github.com/stretchr/testify v1.12.1
+	github.com/tidwall/btree v1.8.1
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 )

@@ -51,3 +51,53 @@ func BenchmarkReaderCopyRaw(b *testing.B) {
 		require.Equal(b, io.EOF, err)
 	}
 }
+
+// BenchmarkDecodeHash is the common small value: ten fields in a listpack.
+func BenchmarkDecodeHash(b *testing.B) {
+	var entries []string
+	for i := range 10 {
+		entries = append(entries, fmt.Sprintf("field-%d", i), fmt.Sprintf("value of some length %d", i))
+	}
+	for name, body := range map[string][]byte{
+		"listpack":   []byte(str(aListpack(entries...))),
+		"compressed": rdb.AppendString(nil, []byte(aListpack(entries...))),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(body)))
+			n := 0
+			for b.Loop() {
+				require.NoError(b, rdb.DecodeHash(redis12, rdb.TypeHashListpack, body, func(_, value []byte, _ int64) { n += len(value) }))
+			}
+		})
+	}
+}
+
+// BenchmarkAppendString compresses what compresses and what does not.
+func BenchmarkAppendString(b *testing.B) {
+	text := strings.Repeat(`{"user":12345,"name":"somebody","tags":["a","b","c"],"visited":true}`, 20)
+	for name, s := range map[string]string{
+		"small": "value", "json 70": text[:70], "json 1400": text, "noise 70": noise(70), "noise 1400": noise(1400), "noise 100k": noise(100_000),
+	} {
+		b.Run(name, func(b *testing.B) {
+			var dst []byte
+			p := []byte(s)
+			b.ReportAllocs()
+			b.SetBytes(int64(len(p)))
+			for b.Loop() {
+				dst = rdb.AppendString(dst[:0], p)
+			}
+		})
+	}
+}
+
+func BenchmarkDecodeString(b *testing.B) {
+	text := strings.Repeat(`{"user":12345,"name":"somebody","tags":["a","b","c"],"visited":true}`, 20)
+	body := rdb.AppendString(nil, []byte(text))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		_, err := rdb.DecodeString(body)
+		require.NoError(b, err)
+	}
+}

@@ -57,12 +57,21 @@ type Summary struct {
 // looked for.
 //
 // The error is a *CorruptError, an *UnsupportedError, or r's own, wrapped. The Summary is then what was learned before.
-func Check(r io.Reader) (Summary, error) {
+func Check(r io.Reader) (Summary, error) { return check(r, checker{}) }
+
+// Walk is Check for what may go on behind the RDB, as the base of an AOF does with commands: Summary.Bytes is where that begins. visit is called for
+// each item in the order of the file, and may take it with CopyRaw; its error ends the walk and is returned. Of a file that is not walked to its end
+// (Summary.Unwalked) everything counts as the RDB, and visit sees what comes before.
+func Walk(r io.Reader, visit func(rd *Reader, item *Item) error) (Summary, error) {
+	return check(r, checker{visit: visit})
+}
+
+func check(r io.Reader, c checker) (Summary, error) {
 	rd, err := newReader(r)
 	if err != nil {
 		return Summary{}, err
 	}
-	c := checker{summary: Summary{Dialect: rd.dialect, Version: rd.version}}
+	c.summary = Summary{Dialect: rd.dialect, Version: rd.version}
 	walk := c.run
 	if rd.later() {
 		walk = c.glance
@@ -77,6 +86,7 @@ func Check(r io.Reader) (Summary, error) {
 
 // checker collects a Summary. It counts in place what maps are too slow for.
 type checker struct {
+	visit   func(*Reader, *Item) error // nil: the RDB must be all there is
 	summary Summary
 	db      int
 	dbKeys  int64
@@ -89,7 +99,16 @@ func (c *checker) run(rd *Reader) error {
 		switch {
 		case err == nil:
 			c.add(&item)
+			if c.visit == nil {
+				continue
+			}
+			if err := c.visit(rd, &item); err != nil {
+				return err
+			}
 		case errors.Is(err, io.EOF):
+			if c.visit != nil {
+				return nil
+			}
 			if !rd.src.atEOF() {
 				rd.src.corrupt("bytes after the end")
 			}

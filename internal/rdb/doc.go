@@ -1,10 +1,12 @@
-// Package rdb reads RDB files of Redis (versions 1 to 12) and Valkey (80 since Valkey 9; before it Redis' 11) item by
-// item without decoding values.
+// Package rdb reads and writes RDB files of Redis (versions 1 to 12) and Valkey (80 since Valkey 9; before it Redis' 11): item by
+// item without decoding values, and values one by one.
 //
 // # Place in the flow
 //
 // The log checks every snapshot with [Check] before it becomes a base; `verify` and `inspect` read bases with it.
-// [Reader] is the layer below: a rewrite walks the old base with it and copies untouched entries as raw bytes.
+// [Reader] is the layer below: a rewrite walks the old base with it and copies untouched entries as raw bytes to a [Writer]. Those that
+// commands touch it decodes (DecodeString, DecodeList, DecodeSet, DecodeHash, DecodeZSet, DecodeStream), and encodes what they
+// became (the Append functions).
 //
 // # Format
 //
@@ -23,8 +25,18 @@
 // 512 MiB, impossible LZF ratios, databases over 2^31-1. Deliberately not: the order of opcodes, duplicate keys or members (that would take
 // memory for all of them), the inside of blobs, whether compressed strings decompress, scripts of functions.
 //
+// The decoders, and [CheckValue] with them, look into blobs and compressed strings, too, and verify what servers verify there with
+// sanitize-dump-payload, but for duplicates.
+//
 // A type or opcode that this package does not know ends the walk with an [UnknownError], as its length cannot be told. Check
 // then still verifies the CRC64 of the whole file.
+//
+// # Values
+//
+// A body is a value without its type and key: what Reader.CopyRaw writes from Item.HeadBytes on. Every type and encoding is decoded. Written
+// are the plain encodings, which every server takes and brings into the encoding that it prefers, and streams; strings are
+// compressed and stored as integers as servers do it. Decoders hand each element to a function, as a part of the body or
+// of scratch memory that the next element overwrites.
 //
 // # Later versions
 //
@@ -39,9 +51,10 @@
 //
 // Memory is a buffer of 128 KiB and tables of 32 KiB, plus the current key and what lies before it in its entry, plus short values of auxiliary
 // fields (twice the buffer and tables for a later version); it grows as bytes arrive, never by an announced length. Nothing is allocated per entry once these have
-// grown. The package does no I/O but through io.Reader and io.Writer.
+// grown. A decoder allocates the scratch of the largest element or compressed blob, which its compressed length bounds (264 times at most), and nothing per
+// element or by an announced length or count; DecodeStream's result is as large as the decompressed stream. The package does no I/O but through io.Reader and io.Writer.
 //
 // # Concurrency
 //
-// A Reader is for one goroutine. There is no shared state.
+// A Reader or Writer is for one goroutine. There is no shared state: functions may run in any number of them.
 package rdb

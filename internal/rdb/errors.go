@@ -2,10 +2,12 @@ package rdb
 
 import "fmt"
 
-// CorruptError says that the input began as an RDB file that we read, and is damaged or cut. errors.Is(err, io.ErrUnexpectedEOF)
+// CorruptError says that the input began as an RDB file that we read, or is said to be a value out of one, and is damaged or cut. errors.Is(err, io.ErrUnexpectedEOF)
 // tells a cut one.
 type CorruptError struct {
-	// Offset is where it was noticed, in bytes from the start.
+	// In is what the Offset counts in: empty for a file, "value" for the body of one, "dump" for the payload of a RESTORE.
+	In string
+	// Offset is where it was noticed, in bytes from the start; inside of a compressed part, where the part ends.
 	Offset int64
 	// What says what is wrong, without values of the input.
 	What string
@@ -15,7 +17,11 @@ type CorruptError struct {
 
 // Error implements error.
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("corrupt rdb at byte %d: %s", e.Offset, e.What)
+	in := e.In
+	if in == "" {
+		in = "rdb"
+	}
+	return fmt.Sprintf("corrupt %s at byte %d: %s", in, e.Offset, e.What)
 }
 
 // Unwrap returns Err.

@@ -82,10 +82,10 @@ func TestGoldenHasEveryType(t *testing.T) {
 	}
 }
 
-func readGolden(t *testing.T, name string) string {
-	t.Helper()
+func readGolden(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(b)
 }
 

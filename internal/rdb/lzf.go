@@ -39,8 +39,10 @@ func appendLZF(dst, src []byte, length int) ([]byte, bool) {
 		if back > len(dst)-start || n > length-(len(dst)-start) {
 			return dst, false
 		}
-		for range n { // source and copy may overlap, which repeats the source
-			dst = append(dst, dst[len(dst)-back])
+		for from := len(dst) - back; n > 0; { // source and copy may overlap, which repeats the source
+			k := min(n, len(dst)-from)
+			dst = append(dst, dst[from:from+k]...)
+			n -= k
 		}
 	}
 	return dst, len(dst)-start == length

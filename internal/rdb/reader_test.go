@@ -175,6 +175,11 @@ func TestNames(t *testing.T) {
 	for _, v := range values {
 		require.True(t, strings.HasPrefix(v.name, v.code.String()), v.name)
 	}
+	require.Equal(t, "zset", rdb.TypeZSet2.Kind())
+	require.Equal(t, "hash", rdb.TypeHash2.Kind())
+	require.Equal(t, "module", rdb.TypeModule2.Kind())
+	require.Equal(t, "stream", rdb.TypeStreamListpacks.Kind())
+	require.Equal(t, []string{"unknown", "unknown", "unknown"}, []string{rdb.Type(6).Kind(), rdb.Type(8).Kind(), rdb.Type(26).Kind()})
 	require.Equal(t, "8", rdb.Type(8).String())
 	require.Equal(t, "200", rdb.Type(200).String())
 	require.Equal(t, "redis", rdb.Redis.String())

@@ -1,6 +1,9 @@
 package rdb
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Dialect is whose RDB it is, by its magic. Valkey before 9 writes Redis' dialect.
 type Dialect uint8
@@ -112,6 +115,16 @@ func (t Type) String() string {
 		return names[t]
 	}
 	return strconv.Itoa(int(t))
+}
+
+// Kind returns what a value of this type is, as TYPE answers it: "string", "list", "set", "zset", "hash" or "stream"; "module" for a
+// module's value, whose name is the module's business; "unknown" for a code that is no type.
+func (t Type) Kind() string {
+	if t == 8 || t == typeModulePreGA || t > TypeHashListpackEx {
+		return "unknown"
+	}
+	kind, _, _ := strings.Cut(t.String(), "-")
+	return kind
 }
 
 // knownIn reports whether values of type t can be walked in dialect d.

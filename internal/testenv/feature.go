@@ -23,6 +23,8 @@ const (
 	StreamReadCounts
 	// VectorSets are VADD and the other commands of Redis' built-in module.
 	VectorSets
+	// FlushSlot is CLUSTER FLUSHSLOT.
+	FlushSlot
 	// FieldTTLReplayHazard says that the server mishandles expired hash fields while it loads an AOF
 	// (reference: t_hash.c:hashTypeGetValue treats them as absent while loading). Its raw log must not be
 	// compared by hash fields; see [IgnoreHashes].
@@ -59,6 +61,8 @@ func (feature Feature) since() (redis, valkey Version) {
 		return Version{7, 2, 0}, Version{7, 2, 0}
 	case VectorSets:
 		return Version{8, 0, 0}, Version{}
+	case FlushSlot:
+		return Version{}, Version{9, 0, 0}
 	case FieldTTLReplayHazard:
 		return Version{7, 4, 0}, Version{}
 	case BrokenCheckAOF:

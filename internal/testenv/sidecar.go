@@ -52,6 +52,17 @@ type SidecarStatus struct {
 		Durable  int64             `json:"durable"`
 		DiskFull bool              `json:"disk_full"`
 		Retained []SidecarRetained `json:"retained"`
+		Rewrite  struct {
+			Running bool   `json:"running"`
+			Begun   int64  `json:"begun"`
+			Error   string `json:"error"`
+			Last    struct {
+				Base        string `json:"base"`
+				BeforeBytes int64  `json:"before_bytes"`
+				AfterBytes  int64  `json:"after_bytes"`
+				CarriedKeys int64  `json:"carried_keys"`
+			} `json:"last"`
+		} `json:"rewrite"`
 	} `json:"log"`
 }
 

@@ -54,6 +54,14 @@ func zsetStoreOps() []op {
 	}
 }
 
+// storeDist is STOREDIST if it is wanted.
+func (r *run) storeDist() string {
+	if r.w.options.NoStoreDist {
+		return "STORE"
+	}
+	return "STOREDIST"
+}
+
 func geoOps() []op {
 	place := func(r *run) []any {
 		return []any{itoa(r.n(300) - 150), itoa(r.n(160) - 80), "p" + itoa(r.n(30))}
@@ -62,16 +70,16 @@ func geoOps() []op {
 		{row: "GEOADD", weight: 4, run: func(r *run) { r.do(with(with([]any{"GEOADD", r.key(kindGeo)}, place(r)...), place(r)...)...) }},
 		{row: "GEOADD", weight: 1, run: func(r *run) { r.do(with([]any{"GEOADD", r.key(kindGeo), r.either("NX", "XX"), "CH"}, place(r)...)...) }},
 		{row: "GEORADIUS", weight: 2, run: func(r *run) {
-			r.do("GEORADIUS", r.key(kindGeo), 10, 10, 15_000, "km", "COUNT", 5, r.either("STORE", "STOREDIST"), r.key(kindZSet))
+			r.do("GEORADIUS", r.key(kindGeo), 10, 10, 15_000, "km", "COUNT", 5, r.either("STORE", r.storeDist()), r.key(kindZSet))
 		}},
 		{row: "GEORADIUSBYMEMBER", weight: 2, run: func(r *run) {
 			key := r.key(kindGeo)
 			r.do("GEOADD", key, 13, 38, "here")
-			r.do("GEORADIUSBYMEMBER", key, "here", 9_000, "mi", r.either("STORE", "STOREDIST"), r.key(kindZSet))
+			r.do("GEORADIUSBYMEMBER", key, "here", 9_000, "mi", r.either("STORE", r.storeDist()), r.key(kindZSet))
 		}},
 		{row: "GEOSEARCHSTORE", weight: 2, run: func(r *run) {
 			args := []any{"GEOSEARCHSTORE", r.key(kindZSet), r.key(kindGeo), "FROMLONLAT", 15, 37, "BYBOX", 20_000, 15_000, "km", "ASC", "COUNT", 7}
-			if r.oneIn(2) {
+			if r.oneIn(2) && !r.w.options.NoStoreDist {
 				args = with(args, "STOREDIST")
 			}
 			r.do(args...)

@@ -1,0 +1,206 @@
+package keyspace
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+)
+
+// Options say what a Space is to be like.
+type Options struct {
+	// Format is the dialect and version of the RDB that values come from and go to.
+	Format rdb.Format
+	// Server is the upstream's version, as in "8.0.2"; it decides where servers of one RDB version differ. Empty: the newest known.
+	Server string
+	// MaxBytes is how much memory the values may take, about; 0: no limit.
+	MaxBytes int64
+}
+
+// ErrTooBig says that a command would take the Space past Options.MaxBytes. What the command left behind is undefined.
+var ErrTooBig = errors.New("values outgrow the memory limit")
+
+// errFailed says that the server would have refused the command: it changes nothing.
+var errFailed = errors.New("the server refuses the command")
+
+// Space is the databases in memory, or the part of them that a rewrite needs. See [New].
+type Space struct {
+	opt       Options
+	table     *Table
+	dbs       map[int]*database // by logical number
+	libraries libraries
+	used      int64 // bytes of all entries, about
+	refused   int64
+	now       int64 // Unix milliseconds
+	call      call  // reused
+}
+
+type database struct {
+	keys map[string]*entry
+}
+
+// place is where a key is.
+type place struct {
+	db  int
+	key string
+}
+
+// New returns an empty Space that runs the commands of t.
+func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t, dbs: map[int]*database{}} }
+
+// PutRaw gives a key the value that an RDB body states, undecoded; a Space keeps raw. There must be none under the key yet. expire is in Unix
+// milliseconds or rdb.NoExpire.
+func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64) {
+	e := &entry{raw: raw, typ: t, expire: expire}
+	if raw == nil {
+		e.raw = []byte{}
+	}
+	s.set(place{db, string(key)}, e)
+}
+
+// SetTime says what time it is, in Unix milliseconds, to the few commands that ask: when a consumer of a stream was made is all that comes of
+// it. It is 0 before.
+func (s *Space) SetTime(ms int64) { s.now = ms }
+
+// PutFunction adds a library of the base.
+func (s *Space) PutFunction(source []byte) error {
+	if err := s.libraries.load(source, false); err != nil {
+		return fmt.Errorf("add function library: %w", err)
+	}
+	return nil
+}
+
+// Used is how much memory the values and libraries take, in bytes, about.
+func (s *Space) Used() int64 { return s.used + s.libraries.bytes }
+
+// Refused counts the commands that a server would have refused, which changed nothing.
+func (s *Space) Refused() int64 { return s.refused }
+
+// Run runs a command with db selected. It returns nil also where the server would have refused the command. Errors: ErrTooBig, and
+// *CorruptError for a raw value that does not decode; *UnknownCommandError for what Plan calls Carry or Unknown.
+func (s *Space) Run(db int, args [][]byte) error {
+	cmd := s.table.lookup(args)
+	if cmd != nil && !cmd.takes(len(args)) {
+		s.refused++
+		return nil
+	}
+	if cmd == nil || cmd.run == nil {
+		return &UnknownCommandError{Name: string(args[0])}
+	}
+	s.call = call{space: s, db: db, args: args}
+	err := cmd.run(&s.call)
+	if errors.Is(err, errFailed) {
+		s.refused++
+		return nil
+	}
+	if err == nil && s.opt.MaxBytes > 0 && s.Used() > s.opt.MaxBytes {
+		return ErrTooBig
+	}
+	return err
+}
+
+// db returns the database of that number.
+func (s *Space) db(n int) *database {
+	d := s.dbs[n]
+	if d == nil {
+		d = &database{keys: map[string]*entry{}}
+		s.dbs[n] = d
+	}
+	return d
+}
+
+// set makes e what is there, whatever was.
+func (s *Space) set(at place, e *entry) {
+	keys := s.db(at.db).keys
+	if old := keys[at.key]; old != nil {
+		s.forget(old)
+	}
+	keys[at.key] = e
+	s.account(e, len(at.key))
+}
+
+// move takes the entry to another place, whatever was there.
+func (s *Space) move(from, to place) {
+	e := s.db(from.db).keys[from.key]
+	delete(s.db(from.db).keys, from.key)
+	s.set(to, e)
+}
+
+// account brings used up to date after e changed.
+func (s *Space) account(e *entry, key int) {
+	now := e.size(key)
+	s.used += now - e.bytes
+	e.bytes = now
+}
+
+// forget takes e out of the account.
+func (s *Space) forget(e *entry) { s.used -= e.bytes }
+
+// Key is one key of a Space as it is to be written.
+type Key struct {
+	DB     int
+	Name   string
+	Expire int64 // Unix milliseconds, or rdb.NoExpire
+	entry  *entry
+	format rdb.Format
+}
+
+// AppendRDB appends the value's RDB body and returns the type to write before it.
+func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
+	if k.entry.raw != nil {
+		return k.entry.typ, append(dst, k.entry.raw...)
+	}
+	return k.entry.value.appendRDB(dst, k.format)
+}
+
+// Fits reports whether an RDB of format f can state the key: where an upstream was replaced by a later version and the log went on, f may be one
+// without an expiry of hash fields. What no command has looked at fits where it came from.
+func (k *Key) Fits(f rdb.Format) bool {
+	if f.HasFieldExpiry() {
+		return true
+	}
+	h, isHash := k.entry.value.(*hashValue)
+	return !isHash || h.timed == 0
+}
+
+// AppendCommands appends the commands that make the key, its expiry included, in a database that does not have it. A module's value takes a
+// RESTORE.
+func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
+	v := k.entry.value
+	if k.entry.raw != nil { // decoded for now only: a Space has no room for all of its keys at once
+		var err error
+		if v, err = decode(k.format, k.entry.typ, k.entry.raw); err != nil {
+			return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
+		}
+	}
+	dst = v.appendCommands(dst, []byte(k.Name))
+	if k.Expire != rdb.NoExpire {
+		dst = appendExpire(dst, k.Name, k.Expire)
+	}
+	return dst, nil
+}
+
+// Each calls visit for each key, by database and name, until it returns an error, which Each returns. The Key is valid during the call.
+func (s *Space) Each(visit func(k *Key) error) error {
+	for _, n := range slices.Sorted(maps.Keys(s.dbs)) {
+		db := s.dbs[n]
+		for _, name := range slices.Sorted(maps.Keys(db.keys)) {
+			e := db.keys[name]
+			k := Key{DB: n, Name: name, Expire: e.expire, entry: e, format: s.opt.Format}
+			if err := visit(&k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Functions returns the sources of the function libraries, by name.
+func (s *Space) Functions() [][]byte { return s.libraries.sources() }
+
+// NewKey returns a key that is in no Space, with the RDB body of its value, which it keeps.
+func NewKey(f rdb.Format, db int, name []byte, t rdb.Type, raw []byte, expire int64) Key {
+	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{raw: raw, typ: t, expire: expire}, format: f}
+}

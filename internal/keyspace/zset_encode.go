@@ -1,0 +1,73 @@
+package keyspace
+
+import (
+	"slices"
+
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+)
+
+// decodeZSet makes a sorted set of an RDB body.
+func decodeZSet(f rdb.Format, t rdb.Type, raw []byte) (value, error) {
+	z := &zsetValue{}
+	members := 0
+	err := rdb.DecodeZSet(f, t, raw, func(member []byte, score float64) {
+		z.fill(member, score)
+		members++
+	})
+	if err != nil {
+		return nil, err
+	}
+	if members != z.length() {
+		return nil, &rdb.CorruptError{In: "value", What: "a member is there twice"}
+	}
+	z.settle()
+	return z, nil
+}
+
+// appendRDB writes the members from the highest to the lowest, as servers do: their loaders then always insert at the head.
+func (z *zsetValue) appendRDB(dst []byte, _ rdb.Format) (rdb.Type, []byte) {
+	dst = rdb.AppendLength(dst, uint64(z.length()))
+	if z.table != nil {
+		for _, item := range slices.Backward(z.table.sorted()) {
+			dst = rdb.AppendString(dst, z.table.show(item))
+			dst = rdb.AppendScore(dst, item.score)
+		}
+		return rdb.TypeZSet2, dst
+	}
+	var buf [maxPackedMembers]int
+	for _, at := range slices.Backward(z.packed.entries(buf[:0])) {
+		dst = rdb.AppendString(dst, z.packed.member(at))
+		dst = rdb.AppendScore(dst, z.packed.score(at))
+	}
+	return rdb.TypeZSet2, dst
+}
+
+// zaddMembers is how many members one ZADD of a rewritten log has (aof.c:rewriteSortedSetObject).
+const zaddMembers = 64
+
+// appendCommands writes ZADDs, from the lowest score on.
+func (z *zsetValue) appendCommands(dst, key []byte) []byte {
+	left, room := z.length(), 0
+	var buf [32]byte
+	one := func(member []byte, score float64) bool {
+		if room == 0 {
+			room = min(left, zaddMembers)
+			dst = appendArgCount(dst, 2+2*room)
+			dst = appendArg(dst, "ZADD")
+			dst = appendArg(dst, key)
+		}
+		dst = appendArg(dst, appendDouble(buf[:0], score))
+		dst = appendArg(dst, member)
+		left--
+		room--
+		return true
+	}
+	if z.table == nil {
+		z.packed.each(0, one)
+		return dst
+	}
+	for _, item := range z.table.sorted() {
+		one(z.table.show(item), item.score)
+	}
+	return dst
+}
