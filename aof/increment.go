@@ -27,6 +27,7 @@ type increment struct {
 
 	cuts    int  // truncations so far: a sync that began before one proves nothing about the bytes after it
 	syncing bool // a sync runs outside the lock
+	cut     bool // no sync has covered the last truncation: a power loss may bring back what it cut
 }
 
 // createIncrement makes a new increment that holds head, synced but not yet named by the manifest, nor its name synced.
@@ -69,6 +70,7 @@ func (inc *increment) truncate(size int64) error {
 	inc.size = size
 	inc.synced = min(inc.synced, size)
 	inc.cuts++
+	inc.cut = true
 	return nil
 }
 

@@ -275,7 +275,7 @@ func (l *Log) seal() error {
 	if err := l.rollback(); err != nil {
 		return err
 	}
-	if l.inc.size > l.inc.synced {
+	if l.inc.size > l.inc.synced || l.inc.cut {
 		if err := l.syncLocked(); err != nil {
 			return err
 		}

@@ -342,3 +342,39 @@ func TestRotateNotBesideASync(t *testing.T) {
 		r.requireHolds(r.fs, r.h.end())
 	})
 }
+
+// TestRotateBehindAFailedWrite closes an increment right behind a write that was half done and cut: a power loss may have kept the half and not
+// the cut.
+func TestRotateBehindAFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newCrashRig(t, FsyncEverySec, 3)
+		r.fs.FailOp(r.fill)
+		h := &history{id: replID(t, "a1")}
+		r.open()
+		r.resync(h, 3)
+		h.plain(20)
+		half := h.end()
+		require.NoError(t, feeder{h: h}.feed(t.Context(), r.l, 0, half))
+		require.NoError(t, r.l.Close()) // ends with a mark that is durable
+		r.opt.IncrementAge = time.Nanosecond
+		r.open()
+		require.NoError(t, r.l.Continue(t.Context(), h.idNow()))
+		h.plain(20)
+		r.fills = 1
+		fed := make(chan error, 1)
+		go func() { fed <- feeder{h: h}.feed(t.Context(), r.l, half, h.end()) }()
+		pass(time.Millisecond) // it waits for space
+		first := r.l.inc.name
+		require.NoError(t, r.l.onTick())
+		require.NotEqual(t, first, r.l.inc.name)
+		for seed := range uint64(50) {
+			c := crashed{
+				t: t, fs: r.fs.CrashClone(fsxtest.PowerLoss{Seed: seed}), opt: r.opt, promise: r.promise.clone(), depth: 1, rng: r.rng, after: "rotation",
+			}
+			c.promise.live = []*history{h}
+			c.check()
+		}
+		require.NoError(t, <-fed)
+		require.NoError(t, r.l.Close())
+	})
+}

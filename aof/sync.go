@@ -179,6 +179,7 @@ func (l *Log) syncLocked() error {
 	if err := l.inc.f.SyncData(); err != nil {
 		return l.latch("sync", l.inc.path, err)
 	}
+	l.inc.cut = false
 	call(l.opt.Observer.Synced, time.Since(start))
 	l.advance(l.inc, l.inc.size, l.cut)
 	return nil

@@ -42,6 +42,7 @@ func (w *tailWriter) end() error {
 	if err := w.inc.f.Truncate(w.inc.size); err != nil {
 		return &DiskError{Op: "truncate after a failed write", Path: w.inc.path, Err: err}
 	}
+	w.inc.cut = true
 	return w.err
 }
 
