@@ -40,8 +40,7 @@ func TestFold(t *testing.T) {
 			}
 			t.Logf("%s: %+v in %s", family.Name, sum, time.Since(begun).Round(time.Second))
 			if limit == 0 {
-				require.NotZero(t, sum.Touched)
-				require.NotZero(t, sum.Copied)
+				require.NotZero(t, sum.Touched+sum.Carried)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package fold
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 
@@ -94,6 +95,10 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 		l.res.Copied++
 		return l.out.item(l.plan.dbs.number(it.DB), r, it)
 	}
+	if l.keys.is(id, seen) {
+		return &InputError{File: l.base.Name, Offset: r.Offset(), Err: fmt.Errorf("the key %.64q comes twice, and no server loads that", it.Key)}
+	}
+	l.keys.info[id].flags |= seen
 	if l.keys.isTainted(id) {
 		if l.plan.allDropped {
 			return nil

@@ -245,3 +245,22 @@ func TestFoldInPasses(t *testing.T) {
 		}
 	}
 }
+
+// TestAKeyThatComesTwice has a base as a Valkey cluster node may send it, whose scripts put a key into the table of another slot.
+func TestAKeyThatComesTwice(t *testing.T) {
+	var b bytes.Buffer
+	w := rdb.NewWriter(&b, format)
+	require.NoError(t, w.SelectDB(0))
+	for range 2 {
+		require.NoError(t, w.Key(rdb.TypeString, rdb.Attributes{}, []byte("a"), []byte{1, 'x'}))
+	}
+	require.NoError(t, w.Close())
+	for _, command := range []string{"APPEND a y", "SET a y", "M.X a y"} {
+		in := fold.Input{Base: source("base", b.Bytes()), Increments: []fold.Source{source("incr", commandsOf(command))}}
+		_, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), Keys: firstArg})
+		corrupt := (*fold.InputError)(nil)
+		require.ErrorAs(t, err, &corrupt)
+		require.Equal(t, "base", corrupt.File)
+		require.ErrorContains(t, err, `the key "a" comes twice`)
+	}
+}

@@ -10,7 +10,7 @@ const (
 	overwritten uint8 = 1 << iota // its first command leaves nothing of the value before
 	tainted                       // its commands are carried
 	isPattern                     // no key
-	loaded                        // its value was put into the Space
+	seen                          // the base has it
 )
 
 // keyInfo is a key; which links it is in says parent.
