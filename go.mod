@@ -3,15 +3,21 @@ module github.com/aofsidecar/aofsidecar
 go 1.26.0
 
 require (
+	filippo.io/age v1.3.2
 	github.com/KimMachineGun/automemlimit v1.0.1
 	github.com/dustin/go-humanize v1.1.0
+	github.com/klauspost/compress v1.20.3
 	github.com/stretchr/testify v1.12.1
 	github.com/tidwall/btree v1.8.1
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 )
 
-require github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+require (
+	filippo.io/hpke v0.4.0 // indirect
+	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
