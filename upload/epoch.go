@@ -47,7 +47,7 @@ func writeEpoch(ctx context.Context, store Store, rec EpochRecord) error {
 	if !errors.Is(err, ErrExists) {
 		return err
 	}
-	text, _, err := readRecord(ctx, store, EpochKey(rec.Epoch))
+	text, _, err := getRecord(ctx, store, EpochKey(rec.Epoch))
 	if err != nil {
 		return err
 	}

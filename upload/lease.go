@@ -61,8 +61,8 @@ func newHolder() string {
 // leaseTries is how many times in a TTL a lease is renewed, and a foreign one looked at.
 const leaseTries = 3
 
-// maxRecord bounds a record that is read, in bytes.
-const maxRecord = 64 << 10
+// maxLease bounds a record of a lease or an epoch that is read, in bytes.
+const maxLease = 64 << 10
 
 // sighting is a record as it was first seen.
 type sighting struct {
@@ -156,7 +156,7 @@ func (l *leaser) read(ctx context.Context) (LeaseRecord, string, error) {
 
 func readLease(ctx context.Context, store Store) (LeaseRecord, string, error) {
 	var rec LeaseRecord
-	text, obj, err := readRecord(ctx, store, LeaseKey())
+	text, obj, err := getRecord(ctx, store, LeaseKey())
 	if err != nil {
 		return LeaseRecord{}, "", err
 	}
@@ -173,13 +173,13 @@ func ReadLease(ctx context.Context, store Store) (LeaseRecord, error) {
 }
 
 // readRecord reads a small object whole.
-func readRecord(ctx context.Context, store Store, key string) (text []byte, obj Object, err error) {
+func getRecord(ctx context.Context, store Store, key string) (text []byte, obj Object, err error) {
 	body, obj, err := store.Get(ctx, key, 0, -1)
 	if err != nil {
 		return nil, Object{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(body, maxRecord))
+	text, err = io.ReadAll(io.LimitReader(body, maxLease))
 	if err != nil {
 		return nil, Object{}, fmt.Errorf("read %s: %w", key, err)
 	}

@@ -60,8 +60,8 @@ func ParseMoment(key string) (m Moment, ok bool) {
 	return m, true
 }
 
-// Pin keeps a timeline from retention; that it is pinned already is no error, and the record stays as it is.
-func Pin(ctx context.Context, store Store, id string, rec PinRecord) error {
+// PinTimeline keeps a timeline from retention; that it is pinned already is no error, and the record stays as it is.
+func PinTimeline(ctx context.Context, store Store, id string, rec PinRecord) error {
 	if err := CheckTimeline(id); err != nil {
 		return err
 	}
@@ -75,9 +75,9 @@ func Pin(ctx context.Context, store Store, id string, rec PinRecord) error {
 	return err
 }
 
-// Unpin gives a timeline back to retention, with the moments in it that FLUSHALL made it keep. That there is no pin is no error. ErrRetained: the
+// UnpinTimeline gives a timeline back to retention, with the moments in it that FLUSHALL made it keep. That there is no pin is no error. ErrRetained: the
 // store does not let go of it.
-func Unpin(ctx context.Context, store Store, id string) error {
+func UnpinTimeline(ctx context.Context, store Store, id string) error {
 	if err := CheckTimeline(id); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func Unpin(ctx context.Context, store Store, id string) error {
 
 // ReadPin returns why a timeline is pinned; ErrNotFound: it is not.
 func ReadPin(ctx context.Context, store Store, id string) (PinRecord, error) {
-	text, _, err := readRecord(ctx, store, PinKey(id))
+	text, _, err := getRecord(ctx, store, PinKey(id))
 	if err != nil {
 		return PinRecord{}, err
 	}
