@@ -24,7 +24,7 @@ func BenchmarkScan(b *testing.B) {
 			for range 1000 {
 				h.add(command...)
 			}
-			file := headOf(mark{pos: stream.Position{ReplID: h.id}, unixMilli: 1}, 0)
+			file := headOf(stream.Mark{Position: stream.Position{ReplID: h.id}, UnixMilli: 1}, 0)
 			file = append(file, bytes.Repeat(h.bytes, 64<<20/len(h.bytes))...)
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()

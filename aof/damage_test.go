@@ -143,7 +143,7 @@ func ownDamage(h *history) []damaged {
 		files[dir+damageFirst], files[dir+damageSecond] = files[dir+damageSecond], files[dir+damageFirst]
 	}
 	markAt := func(off stream.Offset, ms int64, durable stream.Offset) string {
-		return string(mark{pos: stream.Position{ReplID: h.id, Offset: off}, unixMilli: ms, durable: durable}.appendCommand(nil))
+		return string(stream.Mark{Position: stream.Position{ReplID: h.id, Offset: off}, UnixMilli: ms, Durable: durable}.AppendCommand(nil))
 	}
 	const now = 946684815000
 	list := []damaged{

@@ -89,9 +89,9 @@ func (r *rig) durableAfterOneSync(policy Policy) stream.Offset {
 		return r.durable()
 	}
 	for line := range strings.SplitSeq(r.incr(), "\r\n") {
-		m, ok := parseMark([]byte(line))
-		if ok && m.durable > r.h.start {
-			return m.durable
+		m, ok := stream.ParseMark([]byte(line))
+		if ok && m.Durable > r.h.start {
+			return m.Durable
 		}
 	}
 	return r.durable()

@@ -248,8 +248,8 @@ func TestTickMarkWithoutSpace(t *testing.T) {
 
 // markText is the mark that stands at off when all up to there is durable, received now.
 func (r *rig) markText(off stream.Offset) string {
-	m := mark{pos: stream.Position{ReplID: r.h.idNow(), Offset: off}, unixMilli: time.Now().UnixMilli(), durable: off}
-	return string(m.appendCommand(nil))
+	m := stream.Mark{Position: stream.Position{ReplID: r.h.idNow(), Offset: off}, UnixMilli: time.Now().UnixMilli(), Durable: off}
+	return string(m.AppendCommand(nil))
 }
 
 // Close does without the last mark when there is no space for it; the next start goes back to the mark before.

@@ -110,7 +110,7 @@ func TestGroupIsOneWrite(t *testing.T) {
 		require.NoError(t, r.appendRuns(t.Context(), runs[5:]))
 		require.Equal(t, 1, *n)
 		require.Equal(t, r.h.end(), r.l.Received())
-		require.Equal(t, 4, strings.Count(r.incr()[len(file):], markPrefix), "three outside MULTI, one inside, none at the end")
+		require.Equal(t, 4, strings.Count(r.incr()[len(file):], "#pos "), "three outside MULTI, one inside, none at the end")
 		pos, db, err := r.l.Resume()
 		require.NoError(t, err)
 		require.Equal(t, r.h.end(), pos.Offset)

@@ -168,8 +168,8 @@ func (h *history) grow(rng *rand.Rand, n int) {
 		case 4:
 			h.add("PUBLISH", "ch", strings.Repeat("m", rng.IntN(50)))
 		case 5: // a value that looks like marks, at every alignment
-			m := mark{pos: stream.Position{ReplID: h.id, Offset: h.end()}, unixMilli: 1, durable: h.end()}
-			h.add("SET", "evil", strings.Repeat("x", rng.IntN(30))+string(m.appendCommand(nil)))
+			m := stream.Mark{Position: stream.Position{ReplID: h.id, Offset: h.end()}, UnixMilli: 1, Durable: h.end()}
+			h.add("SET", "evil", strings.Repeat("x", rng.IntN(30))+string(m.AppendCommand(nil)))
 		case 6:
 			h.add("SET", "big", strings.Repeat("v", rng.IntN(3000)))
 		case 7:

@@ -54,7 +54,7 @@ func appendStream(out, data []byte) []byte {
 		if err != nil || !done {
 			break
 		}
-		_, ours := parseMark(sc.Arg(1))
+		_, ours := stream.ParseMark(sc.Arg(1))
 		if ours = ours && sc.Kind() == resp.Ping && sc.Args() == 2; i >= 2 && !ours && sc.Kind() != resp.Annotation {
 			out = append(out, data[:n]...)
 		}

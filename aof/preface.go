@@ -30,12 +30,12 @@ func (l *Log) markFar() bool { return l.head.offset-l.marked.offset >= markEvery
 // mark hands a mark to out. The head must be at the end of a command.
 func (l *Log) mark() {
 	m := l.markHere()
-	l.scratch = m.appendCommand(l.scratch[:0])
+	l.scratch = m.AppendCommand(l.scratch[:0])
 	l.out.add(l.scratch)
 	l.head.file += int64(len(l.scratch))
 	l.head.linear = l.head.offset
 	l.marked = markState{
-		file: l.head.file, data: l.head.data, offset: m.pos.Offset, durable: m.durable, unixMilli: m.unixMilli,
+		file: l.head.file, data: l.head.data, offset: m.Position.Offset, durable: m.Durable, unixMilli: m.UnixMilli,
 	}
 	l.wantMark = l.wantMark && l.multi
 	if l.atBoundary() {
@@ -44,11 +44,11 @@ func (l *Log) mark() {
 }
 
 // markHere returns the mark for the head.
-func (l *Log) markHere() mark {
-	return mark{
-		pos:       stream.Position{ReplID: l.replid, Offset: l.head.offset},
-		unixMilli: l.clock,
-		durable:   l.proof,
+func (l *Log) markHere() stream.Mark {
+	return stream.Mark{
+		Position:  stream.Position{ReplID: l.replid, Offset: l.head.offset},
+		UnixMilli: l.clock,
+		Durable:   l.proof,
 	}
 }
 
@@ -68,4 +68,15 @@ func (l *Log) writeMark() error {
 	l.out.begin(l.inc)
 	l.mark()
 	return l.finish(was)
+}
+
+// appendSelect writes the synthetic SELECT that begins an increment.
+func appendSelect(dst []byte, db int) []byte {
+	var num [20]byte
+	n := strconv.AppendInt(num[:0], int64(db), 10)
+	dst = append(dst, "*2\r\n$6\r\nSELECT\r\n$"...)
+	dst = strconv.AppendInt(dst, int64(len(n)), 10)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, n...)
+	return append(dst, "\r\n"...)
 }

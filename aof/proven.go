@@ -70,7 +70,7 @@ func (p *prover) nextMark(from int64) (int64, error) {
 			from += int64(i)
 			continue
 		}
-		if m, ok := leadingMark(w); ok && m.pos.ReplID == p.id {
+		if m, ok := leadingMark(w); ok && m.Position.ReplID == p.id {
 			return from, nil
 		}
 		from += int64(len(markLead))
@@ -99,17 +99,17 @@ func (p *prover) load(from int64) error {
 }
 
 // leadingMark returns the mark that b begins with.
-func leadingMark(b []byte) (mark, bool) {
+func leadingMark(b []byte) (stream.Mark, bool) {
 	_, rest, ok := bytes.Cut(b[len(markLead):], []byte("\r\n"))
 	if !ok {
-		return mark{}, false
+		return stream.Mark{}, false
 	}
 	text, _, ok := bytes.Cut(rest, []byte("\r\n"))
 	if !ok {
-		return mark{}, false
+		return stream.Mark{}, false
 	}
-	m, ok := parseMark(text)
-	return m, ok && bytes.HasPrefix(b, m.appendCommand(nil))
+	m, ok := stream.ParseMark(text)
+	return m, ok && bytes.HasPrefix(b, m.AppendCommand(nil))
 }
 
 // follow reads on from the mark at at, through the commands behind it, as long as each mark agrees with the one before. It returns where
@@ -123,7 +123,7 @@ func (p *prover) follow(at int64) (next int64, err error) {
 		p.rd.Reset(section)
 	}
 	var (
-		last mark
+		last stream.Mark
 		kept int64
 	)
 	next = at + int64(len(markLead))
@@ -137,11 +137,11 @@ func (p *prover) follow(at int64) (next int64, err error) {
 		}
 		m, isMark := p.markOf(cmd)
 		switch {
-		case isMark && n > 0 && (kept == 0 || int64(m.pos.Offset-last.pos.Offset) != kept):
+		case isMark && n > 0 && (kept == 0 || int64(m.Position.Offset-last.Position.Offset) != kept):
 			return at + cmd.Start, nil
 		case isMark:
 			if n > 0 {
-				p.proven = max(p.proven, m.durable)
+				p.proven = max(p.proven, m.Durable)
 			}
 			last, kept, next = m, 0, at+cmd.Start+int64(len(markLead))
 		case cmd.Kind != resp.Annotation:
@@ -160,10 +160,10 @@ func (p *prover) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-func (p *prover) markOf(cmd resp.Command) (mark, bool) {
+func (p *prover) markOf(cmd resp.Command) (stream.Mark, bool) {
 	if cmd.Kind != resp.Ping || len(cmd.Args) != 2 {
-		return mark{}, false
+		return stream.Mark{}, false
 	}
-	m, ok := parseMark(cmd.Args[1])
-	return m, ok && m.pos.ReplID == p.id
+	m, ok := stream.ParseMark(cmd.Args[1])
+	return m, ok && m.Position.ReplID == p.id
 }

@@ -15,19 +15,19 @@ func markedStream(h *history, off stream.Offset, n int) []byte {
 	var out []byte
 	durable := off
 	for range n {
-		out = mark{pos: stream.Position{ReplID: h.id, Offset: off}, durable: durable}.appendCommand(out)
+		out = stream.Mark{Position: stream.Position{ReplID: h.id, Offset: off}, Durable: durable}.AppendCommand(out)
 		cmd := resp.AppendCommandStrings(nil, "SET", "k", strings.Repeat("v", 40))
 		out = append(out, cmd...)
 		durable, off = off, off+stream.Offset(len(cmd))
 	}
-	return mark{pos: stream.Position{ReplID: h.id, Offset: off}, durable: durable}.appendCommand(out)
+	return stream.Mark{Position: stream.Position{ReplID: h.id, Offset: off}, Durable: durable}.AppendCommand(out)
 }
 
 // Behind bytes that are no RESP a mark proves something only if the one above it agrees, wherever in the file they are.
 func TestProvenBelow(t *testing.T) {
 	h := newHistory(t, "a1", 1000, 0)
 	other := newHistory(t, "e5", 1000, 0)
-	one := string(mark{pos: stream.Position{ReplID: h.id, Offset: 5000}, durable: 5000}.appendCommand(nil))
+	one := string(stream.Mark{Position: stream.Position{ReplID: h.id, Offset: 5000}, Durable: 5000}.AppendCommand(nil))
 	set := stream.Offset(len(resp.AppendCommandStrings(nil, "SET", "k", strings.Repeat("v", 40))))
 	for name, tc := range map[string]struct {
 		file string
@@ -63,7 +63,7 @@ func TestProvenBelow(t *testing.T) {
 // A value that is made of beginnings of marks costs no more than a few reads of the file.
 func TestProvenBelowOfHostileValues(t *testing.T) {
 	h := newHistory(t, "a1", 1000, 0)
-	valid := string(mark{pos: stream.Position{ReplID: h.id, Offset: 5000}, durable: 5000}.appendCommand(nil))
+	valid := string(stream.Mark{Position: stream.Position{ReplID: h.id, Offset: 5000}, Durable: 5000}.AppendCommand(nil))
 	for name, unit := range map[string]string{
 		"leads":                      markLead,
 		"marks":                      valid,

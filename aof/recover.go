@@ -1,7 +1,6 @@
 package aof
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,14 +66,14 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}
 	l.inc = &increment{
 		f: f, name: last.name, path: path, seq: last.seq, headLen: s.headLen, size: info.Size(),
-		opened: time.UnixMilli(s.head.unixMilli),
+		opened: time.UnixMilli(s.head.UnixMilli),
 	}
 	l.replid, l.head, l.cut = at.id, at.cursor, at.cursor
 	l.clock = max(s.at.unixMilli, at.unixMilli)
 	l.marked = markState{}
 	if s.lastAt.file == at.file {
 		l.marked = markState{
-			file: at.file, data: at.data, offset: at.offset, durable: s.last.durable, unixMilli: s.last.unixMilli,
+			file: at.file, data: at.data, offset: at.offset, durable: s.last.Durable, unixMilli: s.last.UnixMilli,
 		}
 	}
 	if info.Size() > at.file {
@@ -150,8 +149,8 @@ func (s *scan) believable(f io.ReaderAt, size int64) error {
 	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
-	if m := lastMark(end); m.pos.ReplID == s.at.id && m.durable == m.pos.Offset && m.unixMilli >= s.at.unixMilli {
-		below = max(below, m.durable) // a clean stop
+	if m := stream.LastMark(end); m.Position.ReplID == s.at.id && m.Durable == m.Position.Offset && m.UnixMilli >= s.at.unixMilli {
+		below = max(below, m.Durable) // a clean stop
 	}
 	if proven := max(s.proven, below); proven > s.boundary.offset {
 		return &CorruptError{Path: s.path, Offset: at, What: fmt.Sprintf(
@@ -178,18 +177,18 @@ func (l *Log) checkChain(timeline string) error {
 			return noHead(l.at.dir, l.at.path(info.name), l.man.base.timeline, err)
 		}
 		if i == 0 {
-			begin = head.pos
-			l.rewrites.baseTime = head.unixMilli
+			begin = head.Position
+			l.rewrites.baseTime = head.UnixMilli
 		}
-		if i > 0 && head.pos != end {
+		if i > 0 && head.Position != end {
 			return &CorruptError{Path: l.at.path(info.name), What: fmt.Sprintf(
-				"it begins at %s, and the increment before it ends at %s", head.pos, end)}
+				"it begins at %s, and the increment before it ends at %s", head.Position, end)}
 		}
-		end = tail.pos
-		info.startOffset, info.hasStart = head.pos.Offset, true
+		end = tail.Position
+		info.startOffset, info.hasStart = head.Position.Offset, true
 		if i < len(l.man.incrs)-1 {
 			l.closedBytes += size
-			if tail.pos.IsZero() {
+			if tail.Position.IsZero() {
 				return &CorruptError{Path: l.at.path(info.name), Offset: size, What: "a closed increment does not end with a mark"}
 			}
 		}
@@ -236,7 +235,7 @@ func noHead(dir, path, timeline string, err error) error {
 const endBytes = 512
 
 // ends returns the first mark of an increment, and the mark that is its last command or the zero value.
-func (l *Log) ends(info fileInfo) (head, tail mark, size int64, err error) {
+func (l *Log) ends(info fileInfo) (head, tail stream.Mark, size int64, err error) {
 	path := l.at.path(info.name)
 	f, err := l.fs.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -261,24 +260,7 @@ func (l *Log) ends(info fileInfo) (head, tail mark, size int64, err error) {
 	if _, err := f.ReadAt(buf, size-int64(len(buf))); err != nil && !errors.Is(err, io.EOF) {
 		return head, tail, size, fmt.Errorf("read %s: %w", path, err)
 	}
-	return s.head, lastMark(buf), size, nil
-}
-
-// lastMark returns the mark that buf ends with, or the zero value.
-func lastMark(buf []byte) mark {
-	i := bytes.LastIndex(buf, []byte(markPrefix))
-	if i < 0 {
-		return mark{}
-	}
-	text, ok := bytes.CutSuffix(buf[i:], []byte("\r\n"))
-	if !ok {
-		return mark{}
-	}
-	m, ok := parseMark(text)
-	if !ok || !bytes.HasSuffix(buf, m.appendCommand(nil)) {
-		return mark{}
-	}
-	return m
+	return s.head, stream.LastMark(buf), size, nil
 }
 
 // fileReader reads f from its start and stops when ctx ends.

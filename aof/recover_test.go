@@ -64,12 +64,12 @@ func TestRecoverAfterCleanStop(t *testing.T) {
 func TestScanOfManyMarksIsSmall(t *testing.T) {
 	const marks = 60_000
 	h := newHistory(t, "a1", 100, 0)
-	head := headOf(mark{pos: stream.Position{ReplID: h.id, Offset: h.start}, durable: h.start}, 0)
+	head := headOf(stream.Mark{Position: stream.Position{ReplID: h.id, Offset: h.start}, Durable: h.start}, 0)
 	file := bytes.Clone(head)
 	off := h.start
 	for range marks {
 		off++
-		file = mark{pos: stream.Position{ReplID: h.id, Offset: off}, durable: h.start}.appendCommand(file)
+		file = stream.Mark{Position: stream.Position{ReplID: h.id, Offset: off}, Durable: h.start}.AppendCommand(file)
 	}
 	s := scan{path: "incr", size: int64(len(file))}
 	require.NoError(t, s.run(bytes.NewReader(file)))
@@ -79,7 +79,7 @@ func TestScanOfManyMarksIsSmall(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(len(head)), at.file)
 
-	proof := mark{pos: stream.Position{ReplID: h.id, Offset: off}, durable: off - 5}.appendCommand(bytes.Clone(file))
+	proof := stream.Mark{Position: stream.Position{ReplID: h.id, Offset: off}, Durable: off - 5}.AppendCommand(bytes.Clone(file))
 	s = scan{path: "incr", size: int64(len(proof))}
 	require.NoError(t, s.run(bytes.NewReader(proof)))
 	at, err = s.provenPlace(bytes.NewReader(proof), false)

@@ -187,7 +187,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	}
 	timeline := l.nextTimeline(pos.ReplID)
 	l.clock = l.opt.Now().UnixMilli()
-	head := headOf(mark{pos: pos, unixMilli: l.clock, durable: pos.Offset}, sum.StreamDB)
+	head := headOf(stream.Mark{Position: pos, UnixMilli: l.clock, Durable: pos.Offset}, sum.StreamDB)
 	next, err := createIncrement(l.fs, l.at, old.nextIncrSeq(), head, l.opt.Now())
 	if err != nil {
 		return errors.Join(fmt.Errorf("full resync: %w", err), l.fs.Remove(temp))

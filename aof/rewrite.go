@@ -91,7 +91,7 @@ func (l *Log) rewrite(ctx context.Context, run *rewriting) (rep RewriteReport, e
 		return rep, errors.Join(err, l.dropTemp(temp))
 	}
 	return RewriteReport{
-		Base: in.newBase.name, Position: in.head.pos, Increments: len(in.incrs), Before: in.bytes(), After: res.Bytes,
+		Base: in.newBase.name, Position: in.head.Position, Increments: len(in.incrs), Before: in.bytes(), After: res.Bytes,
 		Copied: res.Copied, Touched: res.Touched, Carried: res.Carried, CarriedBytes: res.CarriedBytes,
 		Unknown: res.Unknown, Refused: res.Refused, Passes: res.Passes,
 	}, l.dropFolded()
@@ -176,6 +176,6 @@ func markTime(args [][]byte) (int64, bool) {
 	if len(args) != 2 {
 		return 0, false
 	}
-	m, ok := parseMark(args[1])
-	return m.unixMilli, ok
+	m, ok := stream.ParseMark(args[1])
+	return m.UnixMilli, ok
 }

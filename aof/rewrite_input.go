@@ -13,6 +13,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
 // rewriteInput is what a rewrite folds, open, so that it can be read whatever becomes of its names.
@@ -20,11 +21,11 @@ type rewriteInput struct {
 	timeline string
 	base     *liveFile
 	incrs    []*liveFile
-	infos    []fileInfo // of incrs
-	rest     *liveFile  // the increment that stays behind
-	head     mark       // of the increment that stays behind: what the new base holds
-	db       int        // selected there
-	server   string     // version of the server that wrote the base; "": not known
+	infos    []fileInfo  // of incrs
+	rest     *liveFile   // the increment that stays behind
+	head     stream.Mark // of the increment that stays behind: what the new base holds
+	db       int         // selected there
+	server   string      // version of the server that wrote the base; "": not known
 
 	newBase fileInfo // set by announce
 }
@@ -120,14 +121,14 @@ func (in *rewriteInput) aux(now time.Time) [][2]string {
 	return [][2]string{
 		{"ctime", strconv.FormatInt(now.Unix(), 10)},
 		{"repl-stream-db", strconv.Itoa(in.db)},
-		{"repl-id", in.head.pos.ReplID.String()},
-		{"repl-offset", strconv.FormatInt(int64(in.head.pos.Offset), 10)},
+		{"repl-id", in.head.Position.ReplID.String()},
+		{"repl-offset", strconv.FormatInt(int64(in.head.Position.Offset), 10)},
 		{"aof-base", "1"},
 	}
 }
 
 // begins returns the mark that an increment begins with, and the database that it selects before it.
-func (f *liveFile) begins() (_ mark, db int, err error) {
+func (f *liveFile) begins() (_ stream.Mark, db int, err error) {
 	s := scan{path: f.path, size: endBytes}
 	s.visit = func() error {
 		if s.commands < 2 {
@@ -137,7 +138,7 @@ func (f *liveFile) begins() (_ mark, db int, err error) {
 		return errPast
 	}
 	if err := s.run(io.NewSectionReader(f, 0, min(f.size, endBytes))); err != nil && !errors.Is(err, errPast) {
-		return mark{}, 0, err
+		return stream.Mark{}, 0, err
 	}
 	return s.head, db, nil
 }

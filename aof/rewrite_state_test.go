@@ -94,8 +94,8 @@ func requireBase(t require.TestingT, fsys fsx.FS, y layout, h *history, where st
 	head, _, err := first.begins()
 	require.NoError(t, errors.Join(err, first.Close()), where)
 	base := readAll(t, fsys, y.path(man.base.name))
-	if begin := head.pos.Offset; begin != h.start || !bytes.Equal(base, testRDB(h.keys)) {
+	if begin := head.Position.Offset; begin != h.start || !bytes.Equal(base, testRDB(h.keys)) {
 		require.Equal(t, h.state(t, begin), stateOf(t, base, nil), "%s: the base at %d", where, begin)
 	}
-	return head.pos.Offset
+	return head.Position.Offset
 }

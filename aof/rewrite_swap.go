@@ -74,7 +74,7 @@ func (l *Log) swapBase(ctx context.Context, in *rewriteInput, temp string, res f
 	}
 	l.baseBytes = res.Bytes
 	l.closedBytes -= in.incrBytes()
-	l.rewrites.baseTime = in.head.unixMilli
+	l.rewrites.baseTime = in.head.UnixMilli
 	l.publish()
 	return nil
 }

@@ -98,10 +98,10 @@ func (l *Log) rotateFailed(err error) error {
 // newHead returns what an increment begins with.
 func (l *Log) newHead(at stream.Offset, db int) []byte {
 	l.clock = max(l.clock, l.opt.Now().UnixMilli())
-	return headOf(mark{pos: stream.Position{ReplID: l.replid, Offset: at}, unixMilli: l.clock, durable: at}, db)
+	return headOf(stream.Mark{Position: stream.Position{ReplID: l.replid, Offset: at}, UnixMilli: l.clock, Durable: at}, db)
 }
 
-func headOf(m mark, db int) []byte { return m.appendCommand(appendSelect(nil, db)) }
+func headOf(m stream.Mark, db int) []byte { return m.AppendCommand(appendSelect(nil, db)) }
 
 // enter makes inc, which holds nothing but its head, the open increment.
 func (l *Log) enter(inc *increment, at stream.Offset, db int) {

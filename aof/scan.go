@@ -38,9 +38,9 @@ type scan struct {
 	off      int64 // bytes taken
 	begin    int64 // where the command that is being read begins
 	at       place // after the last whole command
-	head     mark
+	head     stream.Mark
 	headLen  int64
-	last     mark          // the last mark outside MULTI
+	last     stream.Mark   // the last mark outside MULTI
 	lastAt   place         // and where it ends
 	boundary place         // the last boundary outside MULTI that was taken
 	proven   stream.Offset // the highest offset that a mark says was durable
@@ -190,34 +190,34 @@ func (s *scan) begins() error {
 	return nil
 }
 
-func (s *scan) markOf() (mark, bool) {
+func (s *scan) markOf() (stream.Mark, bool) {
 	if s.sc.Kind() != resp.Ping || s.sc.Args() != 2 {
-		return mark{}, false
+		return stream.Mark{}, false
 	}
-	return parseMark(s.sc.Arg(1))
+	return stream.ParseMark(s.sc.Arg(1))
 }
 
 // takeMark goes on from what a mark states; it may only count bytes that were dropped, and time never goes back. Another mark ends the scan
 // as bytes do that are no RESP: a power loss may leave old marks behind new ones.
-func (s *scan) takeMark(m mark) error {
+func (s *scan) takeMark(m stream.Mark) error {
 	switch {
-	case m.pos.Offset < s.at.offset:
-		return s.stop(fmt.Sprintf("a mark states offset %d where the commands above it reach %d", m.pos.Offset, s.at.offset))
-	case m.pos.Offset > maxOffset:
-		return s.stop(fmt.Sprintf("a mark states offset %d, which nobody reaches", m.pos.Offset))
-	case m.durable > m.pos.Offset:
-		return s.stop(fmt.Sprintf("a mark states that %d is durable, past its own offset %d", m.durable, m.pos.Offset))
-	case m.unixMilli < s.at.unixMilli:
-		return s.stop(fmt.Sprintf("a mark states time %d after one that stated %d", m.unixMilli, s.at.unixMilli))
+	case m.Position.Offset < s.at.offset:
+		return s.stop(fmt.Sprintf("a mark states offset %d where the commands above it reach %d", m.Position.Offset, s.at.offset))
+	case m.Position.Offset > maxOffset:
+		return s.stop(fmt.Sprintf("a mark states offset %d, which nobody reaches", m.Position.Offset))
+	case m.Durable > m.Position.Offset:
+		return s.stop(fmt.Sprintf("a mark states that %d is durable, past its own offset %d", m.Durable, m.Position.Offset))
+	case m.UnixMilli < s.at.unixMilli:
+		return s.stop(fmt.Sprintf("a mark states time %d after one that stated %d", m.UnixMilli, s.at.unixMilli))
 	}
-	s.at.offset, s.at.linear = m.pos.Offset, m.pos.Offset
-	s.at.id, s.at.unixMilli = m.pos.ReplID, m.unixMilli
+	s.at.offset, s.at.linear = m.Position.Offset, m.Position.Offset
+	s.at.id, s.at.unixMilli = m.Position.ReplID, m.UnixMilli
 	if !s.tr.Multi {
 		s.last, s.lastAt = m, s.at
 		s.lastAt.db = s.tr.DB
 		s.lookAhead()
 	}
-	s.prove(m.durable)
+	s.prove(m.Durable)
 	return nil
 }
 

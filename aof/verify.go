@@ -105,16 +105,16 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 		if err != nil {
 			return v, noHead(opt.Dir, y.path(info.name), v.Timeline, err)
 		}
-		if i > 0 && s.head.pos != end {
-			return v, &CorruptError{Path: s.path, What: fmt.Sprintf("it begins at %s, and the increment before it ends at %s", s.head.pos, end)}
+		if i > 0 && s.head.Position != end {
+			return v, &CorruptError{Path: s.path, What: fmt.Sprintf("it begins at %s, and the increment before it ends at %s", s.head.Position, end)}
 		}
 		if i < len(man.incrs)-1 && (s.torn || s.lastAt.file != s.size) {
 			return v, s.unclosed()
 		}
 		end = stream.Position{ReplID: s.boundary.id, Offset: s.boundary.offset}
 		v.Increments = append(v.Increments, IncrementReport{
-			Name: info.name, Bytes: s.size, Commands: s.commands, From: s.head.pos.Offset, To: s.boundary.offset,
-			Begin: time.UnixMilli(s.head.unixMilli).UTC(), End: time.UnixMilli(s.at.unixMilli).UTC(),
+			Name: info.name, Bytes: s.size, Commands: s.commands, From: s.head.Position.Offset, To: s.boundary.offset,
+			Begin: time.UnixMilli(s.head.UnixMilli).UTC(), End: time.UnixMilli(s.at.unixMilli).UTC(),
 		})
 		v.last = s
 		v.Torn = s.size - s.boundary.file

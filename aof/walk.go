@@ -199,7 +199,7 @@ func (w *walker) readArgs(e *Entry) error {
 		e.Args, e.Lens = [][]byte{cmd.Line}, []int64{int64(len(cmd.Line))}
 	}
 	if m, ok := w.s.markOf(); e.Kind == EntryMark && ok {
-		e.Durable = m.durable
+		e.Durable = m.Durable
 	}
 	return nil
 }

@@ -70,5 +70,25 @@ func ParseMark(arg []byte) (m Mark, ok bool) {
 	}
 	m = Mark{Position: Position{ReplID: id, Offset: Offset(nums[0])}, UnixMilli: nums[1], Durable: Offset(nums[2])}
 	var text [128]byte
-	return m, bytes.Equal(m.AppendText(text[:0]), arg)
+	if !bytes.Equal(m.AppendText(text[:0]), arg) {
+		return Mark{}, false
+	}
+	return m, true
+}
+
+// LastMark returns the mark that buf ends with, or the zero value: a position of the zero replid is none.
+func LastMark(buf []byte) Mark {
+	i := bytes.LastIndex(buf, []byte(markPrefix))
+	if i < 0 {
+		return Mark{}
+	}
+	text, ok := bytes.CutSuffix(buf[i:], []byte("\r\n"))
+	if !ok {
+		return Mark{}
+	}
+	m, ok := ParseMark(text)
+	if !ok || !bytes.HasSuffix(buf, m.AppendCommand(nil)) {
+		return Mark{}
+	}
+	return m
 }
