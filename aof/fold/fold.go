@@ -244,7 +244,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 		case keyspace.Nothing, keyspace.Functions, keyspace.FlushAll, keyspace.Carry, keyspace.Unknown:
 			return nil
 		}
-		return sp.Run(c.db, c.args)
+		return sp.RunPlanned(c.db, c.args, &plan)
 	})
 }
 

@@ -48,8 +48,8 @@ func (t *keyTable) linkMatching(db int, key []byte, id keyID) {
 // linkPatterns links each pattern with the keys that match it.
 func (t *keyTable) linkPatterns() {
 	for db := range t.patterns {
-		for key, id := range t.dbs[db] {
-			t.linkMatching(db, []byte(key), id)
+		for n := range t.db(db).All() {
+			t.linkMatching(db, []byte(n.Name()), n.Value)
 		}
 	}
 }

@@ -5,13 +5,19 @@ import "github.com/aofsidecar/aofsidecar/internal/rdb"
 // entryBytes is about what a key costs beside its name and value.
 const entryBytes = 120
 
-// entry is what a database has under a key: a value, or the RDB body of one that no command has looked at.
+// entry is what a database has under a key: a value, or the RDB body of one that no command has looked at. With its name it takes a line of the
+// processor's cache.
 type entry struct {
 	value  value
-	raw    []byte // nil once decoded
-	typ    rdb.Type
-	expire int64 // Unix milliseconds, or rdb.NoExpire
-	bytes  int64 // that Space.used has for it
+	raw    *rawValue // nil once decoded
+	expire int64     // Unix milliseconds, or rdb.NoExpire
+	bytes  int64     // that Space.used has for it
+}
+
+// rawValue is a value as it was in an RDB.
+type rawValue struct {
+	typ  rdb.Type
+	body []byte
 }
 
 // load decodes the value if that is still to be done.
@@ -19,7 +25,7 @@ func (e *entry) load(f rdb.Format) error {
 	if e.raw == nil {
 		return nil
 	}
-	v, err := decode(f, e.typ, e.raw)
+	v, err := decode(f, e.raw.typ, e.raw.body)
 	if err != nil {
 		return err
 	}
@@ -29,7 +35,7 @@ func (e *entry) load(f rdb.Format) error {
 
 // copy returns an entry with the same value and expiry, which shares nothing that a command may change: raw bytes never change.
 func (e *entry) copy() *entry {
-	made := &entry{raw: e.raw, typ: e.typ, expire: e.expire}
+	made := &entry{raw: e.raw, expire: e.expire}
 	if e.value != nil {
 		made.value = e.value.clone()
 	}
@@ -38,7 +44,10 @@ func (e *entry) copy() *entry {
 
 // size is about how much memory the entry takes under a key of that length.
 func (e *entry) size(key int) int64 {
-	n := entryBytes + int64(key) + int64(len(e.raw))
+	n := entryBytes + int64(key)
+	if e.raw != nil {
+		n += int64(len(e.raw.body))
+	}
 	if e.value != nil {
 		n += e.value.size()
 	}

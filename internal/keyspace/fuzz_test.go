@@ -85,7 +85,7 @@ func runFuzzed(t *testing.T, s *Space, args [][]byte, p *Plan, what *step) bool 
 	t.Helper()
 	clone := New(s.table, s.opt)
 	for n, d := range s.dbs {
-		for name, e := range d.keys {
+		for name, e := range d.all() {
 			clone.set(place{n, name}, e.copy())
 		}
 	}

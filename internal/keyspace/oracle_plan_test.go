@@ -43,7 +43,7 @@ func (s *Space) part(db int, plan *Plan) *Space {
 	part := New(s.table, s.opt)
 	part.libraries = s.libraries
 	for n, d := range s.dbs {
-		for name, e := range d.keys {
+		for name, e := range d.all() {
 			if !s.needed(db, plan, place{n, name}) {
 				continue
 			}
@@ -94,12 +94,11 @@ func (s *Space) image() image {
 	image := image{}
 	var buf []byte
 	for n, d := range s.dbs {
-		for name, e := range d.keys {
-			typ, body := e.typ, e.raw
-			if e.raw == nil {
-				typ, buf = e.value.appendRDB(buf[:0], s.opt.Format)
-				body = buf
-			}
+		for name, e := range d.all() {
+			k := Key{entry: e, format: s.opt.Format}
+			var typ rdb.Type
+			typ, buf = k.AppendRDB(buf[:0])
+			body := buf
 			contents := string(body)
 			if kind := typ.Kind(); kind != "string" && kind != "list" && kind != "stream" {
 				contents = byteCounts(body)
