@@ -48,8 +48,9 @@ func (t *keyTable) linkMatching(db int, key []byte, id keyID) {
 // linkPatterns links each pattern with the keys that match it.
 func (t *keyTable) linkPatterns() {
 	for db := range t.patterns {
-		for n := range t.db(db).All() {
-			t.linkMatching(db, []byte(n.Name()), n.Value)
+		keys := t.db(db)
+		for n := range keys.All() {
+			t.linkMatching(db, keys.Name(n), n.Value)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (c *call) entry(key []byte) (*entry, error) { return c.entryIn(c.db, key) }
 
 func (c *call) entryIn(db int, key []byte) (*entry, error) {
 	e := c.space.db(db).find(key)
-	if e == nil || e.raw == nil {
+	if e == nil || !e.isRaw() {
 		return e, nil
 	}
 	if err := e.load(c.space.opt.Format); err != nil {
@@ -74,7 +74,7 @@ func (c *call) replace(key []byte, v value) {
 		return
 	}
 	e, _ := c.space.db(c.db).add(key)
-	e.value, e.raw, e.expire = v, nil, rdb.NoExpire
+	e.value, e.expire = v, rdb.NoExpire
 	c.space.account(e, len(key))
 }
 

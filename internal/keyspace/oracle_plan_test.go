@@ -44,10 +44,10 @@ func (s *Space) part(db int, plan *Plan) *Space {
 	part.libraries = s.libraries
 	for n, d := range s.dbs {
 		for name, e := range d.all() {
-			if !s.needed(db, plan, place{n, name}) {
+			if !s.needed(db, plan, place{n, string(name)}) {
 				continue
 			}
-			part.set(place{n, name}, e.copy())
+			part.set(place{n, string(name)}, e.copy())
 		}
 	}
 	return part
@@ -103,7 +103,7 @@ func (s *Space) image() image {
 			if kind := typ.Kind(); kind != "string" && kind != "list" && kind != "stream" {
 				contents = byteCounts(body)
 			}
-			image[place{n, name}] = picture{typ, e.expire, contents}
+			image[place{n, string(name)}] = picture{typ, e.expire, contents}
 		}
 	}
 	return image

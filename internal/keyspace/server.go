@@ -131,9 +131,9 @@ func runFlushSlots(c *call) error {
 	}
 	for _, d := range c.space.dbs {
 		for key, e := range d.all() {
-			if flushed[Slot(key)] {
+			if flushed[Slot(string(key))] {
 				c.space.forget(e)
-				d.keys.Remove([]byte(key))
+				d.keys.Remove(key)
 			}
 		}
 	}

@@ -60,10 +60,10 @@ func (d *database) add(key []byte) (e *entry, fresh bool) {
 }
 
 // all yields all keys. The one that it yields may be removed, and none may be added.
-func (d *database) all() iter.Seq2[string, *entry] {
-	return func(yield func(string, *entry) bool) {
+func (d *database) all() iter.Seq2[[]byte, *entry] {
+	return func(yield func([]byte, *entry) bool) {
 		for n := range d.keys.All() {
-			if !yield(n.Name(), &n.Value) {
+			if !yield(d.keys.Name(n), &n.Value) {
 				return
 			}
 		}
@@ -84,7 +84,7 @@ func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t, dbs: 
 func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64) {
 	e, _ := s.db(db).add(key)
 	s.forget(e)
-	*e = entry{raw: &rawValue{t, raw}, expire: expire}
+	*e = entry{value: &rawValue{t, raw}, expire: expire}
 	s.account(e, len(key))
 }
 
@@ -184,9 +184,6 @@ type Key struct {
 
 // AppendRDB appends the value's RDB body and returns the type to write before it.
 func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
-	if k.entry.raw != nil {
-		return k.entry.raw.typ, append(dst, k.entry.raw.body...)
-	}
 	return k.entry.value.appendRDB(dst, k.format)
 }
 
@@ -204,9 +201,9 @@ func (k *Key) Fits(f rdb.Format) bool {
 // RESTORE.
 func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
 	v := k.entry.value
-	if k.entry.raw != nil { // decoded for now only: a Space has no room for all of its keys at once
+	if raw, ok := v.(*rawValue); ok { // decoded for now only: a Space has no room for all of its keys at once
 		var err error
-		if v, err = decode(k.format, k.entry.raw.typ, k.entry.raw.body); err != nil {
+		if v, err = decode(k.format, raw.typ, raw.body); err != nil {
 			return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
 		}
 	}
@@ -223,7 +220,7 @@ func (s *Space) Each(visit func(k *Key) error) error {
 	var k Key
 	for _, n := range slices.Sorted(maps.Keys(s.dbs)) {
 		for name, e := range s.dbs[n].all() {
-			k = Key{DB: n, Name: name, Expire: e.expire, entry: e, format: s.opt.Format}
+			k = Key{DB: n, Name: string(name), Expire: e.expire, entry: e, format: s.opt.Format}
 			if err := visit(&k); err != nil {
 				return err
 			}
@@ -237,5 +234,5 @@ func (s *Space) Functions() [][]byte { return s.libraries.sources() }
 
 // NewKey returns a key that is in no Space, with the RDB body of its value, which it keeps.
 func NewKey(f rdb.Format, db int, name []byte, t rdb.Type, raw []byte, expire int64) Key {
-	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{raw: &rawValue{t, raw}, expire: expire}, format: f}
+	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{value: &rawValue{t, raw}, expire: expire}, format: f}
 }

@@ -6,9 +6,11 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/names"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
@@ -137,6 +139,11 @@ func TestUsedIsTheSumOfAllEntries(t *testing.T) {
 	require.EqualValues(t, len("#!lua name=x\nlonger"), s.Used())
 	run(t, s, "FUNCTION FLUSH")
 	require.Zero(t, s.Used())
+}
+
+// TestEntryIsALine wants a look at an entry to be one miss of the cache.
+func TestEntryIsALine(t *testing.T) {
+	require.EqualValues(t, 64, unsafe.Sizeof(names.Node[entry]{}))
 }
 
 func requireSum(t *testing.T, s *Space) {

@@ -50,7 +50,7 @@ func (c *call) setString(key, text []byte) *entry {
 	if v, ok := e.value.(*stringValue); ok {
 		v.set(text)
 	} else {
-		e.value, e.raw = newStringValue(text), nil
+		e.value = newStringValue(text)
 	}
 	c.space.account(e, len(key))
 	return e

@@ -1,6 +1,7 @@
 package names
 
 import (
+	"bytes"
 	"hash/maphash"
 	"iter"
 )
@@ -11,14 +12,19 @@ const (
 	pageShift = 6
 	// firstSlots is how many slots a table begins with.
 	firstSlots = 16
+	// shortBytes is how long a name may be that stands in its node: most are, and need no look elsewhere.
+	shortBytes = 27
+	// isLong is the length of a node whose name is longer.
+	isLong = shortBytes + 1
 )
 
 // Table is names with values. The zero value is empty and ready.
 type Table[V any] struct {
 	slots []slot // a power of two
 	pages []*[pageNodes]Node[V]
-	free  []uint32 // numbers below given that are not in use
-	given uint32   // the highest number so far
+	long  []*[pageNodes][]byte // the long names of a page; nil: it has none
+	free  []uint32             // numbers below given that are not in use
+	given uint32               // the highest number so far
 	live  int
 	last  *Node[V] // that Find returned, or nil
 	seed  maphash.Seed
@@ -29,21 +35,42 @@ type slot struct{ hash, number uint32 }
 
 // Node is a name and its value.
 type Node[V any] struct {
-	name   string
-	number uint32 // from 1 on; 0: it is free
 	// Value is the caller's.
-	Value V
+	Value  V
+	number uint32 // from 1 on; 0: it is free
+	length uint8  // of the name in short; isLong: it stands in Table.long
+	short  [shortBytes]byte
 }
 
-// Name returns the name.
-func (n *Node[V]) Name() string { return n.name }
+// Name returns the name of a node. It must not be changed, and is good until the name is removed.
+func (t *Table[V]) Name(n *Node[V]) []byte {
+	if n.length == isLong {
+		return t.long[(n.number-1)>>pageShift][(n.number-1)%pageNodes]
+	}
+	return n.short[:n.length]
+}
+
+func (t *Table[V]) is(n *Node[V], name []byte) bool { return string(t.Name(n)) == string(name) }
+
+// give makes a copy of name the name of a node.
+func (t *Table[V]) give(n *Node[V], name []byte) {
+	if len(name) <= shortBytes {
+		n.length = uint8(copy(n.short[:], name))
+		return
+	}
+	page := (n.number - 1) >> pageShift
+	if t.long[page] == nil {
+		t.long[page] = new([pageNodes][]byte)
+	}
+	t.long[page][(n.number-1)%pageNodes], n.length = bytes.Clone(name), isLong
+}
 
 // Len returns how many names there are.
 func (t *Table[V]) Len() int { return t.live }
 
 // Find returns the node of a name, or nil. It does not allocate.
 func (t *Table[V]) Find(name []byte) *Node[V] {
-	if n := t.last; n != nil && n.name == string(name) {
+	if n := t.last; n != nil && t.is(n, name) {
 		return n
 	}
 	if t.live == 0 {
@@ -58,7 +85,7 @@ func (t *Table[V]) Find(name []byte) *Node[V] {
 
 // Add returns the node of a name, which is made of a copy of it, with the zero value, if fresh.
 func (t *Table[V]) Add(name []byte) (n *Node[V], fresh bool) {
-	if n := t.last; n != nil && n.name == string(name) {
+	if n := t.last; n != nil && t.is(n, name) {
 		return n, false
 	}
 	if 4*(t.live+1) > 3*len(t.slots) {
@@ -68,7 +95,7 @@ func (t *Table[V]) Add(name []byte) (n *Node[V], fresh bool) {
 	n, at := t.find(hash, name)
 	if n == nil {
 		n, fresh = t.node(), true
-		n.name = string(name)
+		t.give(n, name)
 		t.slots[at] = slot{hash, n.number}
 		t.live++
 	}
@@ -86,6 +113,9 @@ func (t *Table[V]) Remove(name []byte) {
 		return
 	}
 	t.free = append(t.free, n.number)
+	if n.length == isLong {
+		t.long[(n.number-1)>>pageShift][(n.number-1)%pageNodes] = nil
+	}
 	*n = Node[V]{}
 	t.last = nil
 	t.live--
@@ -115,7 +145,7 @@ func (t *Table[V]) find(hash uint32, name []byte) (*Node[V], uint32) {
 		case s.number == 0:
 			return nil, at
 		case s.hash == hash:
-			if n := t.at(s.number); n.name == string(name) {
+			if n := t.at(s.number); t.is(n, name) {
 				return n, at
 			}
 		}
@@ -133,7 +163,7 @@ func (t *Table[V]) node() *Node[V] {
 		number, t.free = t.free[last], t.free[:last]
 	} else {
 		if int(t.given) == len(t.pages)*pageNodes {
-			t.pages = append(t.pages, new([pageNodes]Node[V]))
+			t.pages, t.long = append(t.pages, new([pageNodes]Node[V])), append(t.long, nil)
 		}
 		t.given++
 		number = t.given

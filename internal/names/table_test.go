@@ -2,6 +2,7 @@ package names_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,7 +19,7 @@ func TestLikeAMap(t *testing.T) {
 		model := map[string]int{}
 		names := rapid.SliceOfN(rapid.Uint16Range(0, 300), 0, 2000).Draw(t, "names")
 		for i, n := range names {
-			name := strconv.Itoa(int(n % 300))
+			name := strings.Repeat(strconv.Itoa(int(n%300)), 1+int(n%17))
 			if n == 0 {
 				name = ""
 			}
@@ -41,11 +42,11 @@ func TestLikeAMap(t *testing.T) {
 			node := table.Find([]byte(name))
 			require.NotNil(t, node, name)
 			require.Equal(t, value, node.Value)
-			require.Equal(t, name, node.Name())
+			require.Equal(t, name, string(table.Name(node)))
 		}
 		all := map[string]int{}
 		for node := range table.All() {
-			all[node.Name()] = node.Value
+			all[string(table.Name(node))] = node.Value
 		}
 		require.Equal(t, model, all)
 	})
@@ -60,7 +61,7 @@ func TestOrder(t *testing.T) {
 	}
 	i := 0
 	for node := range table.All() {
-		require.Equal(t, strconv.Itoa(i), node.Name())
+		require.Equal(t, strconv.Itoa(i), string(table.Name(node)))
 		i++
 	}
 	for range table.All() {
@@ -89,7 +90,7 @@ func TestRemoveAll(t *testing.T) {
 		table.Add(strconv.AppendInt(nil, int64(i), 10))
 	}
 	for node := range table.All() {
-		table.Remove([]byte(node.Name()))
+		table.Remove(table.Name(node))
 	}
 	require.Zero(t, table.Len())
 }
