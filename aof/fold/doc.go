@@ -8,7 +8,7 @@
 // # How
 //
 //  1. The increments are read once for what their commands touch ([keyspace.Table.Plan]). Keys that share a command are linked.
-//  2. The old base is read once. An entry that nothing touches goes over as the bytes that it is. A touched one is kept, undecoded, unless its
+//  2. The old base is read once. An entry that nothing touches goes over as the bytes that it is, together with those around it. A touched one is kept, undecoded, unless its
 //     first command overwrites it.
 //  3. The increments are read again and run on what was kept ([keyspace.Space]), which is then written.
 //
@@ -33,5 +33,6 @@
 //
 // # Concurrency
 //
-// A call of Fold is one goroutine's. It keeps no state.
+// A call of Fold is one goroutine's: the base is read and checked, and the new one summed and written, in goroutines of its own, which are gone when it
+// returns. It keeps no state.
 package fold
