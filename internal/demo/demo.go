@@ -29,6 +29,7 @@ const (
 // demo is what is running.
 type demo struct {
 	out      io.Writer
+	binary   string
 	home     string // everything is below it
 	dir      string // the sidecar's
 	family   testenv.Family
@@ -48,7 +49,7 @@ type content struct {
 
 // show runs everything and leaves nothing.
 func show(ctx context.Context, out, progress io.Writer, binary string) (err error) {
-	d := &demo{out: out}
+	d := &demo{out: out, binary: binary}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if d.family, err = findServer(ctx, progress); err != nil {
 		return err
@@ -62,8 +63,9 @@ func show(ctx context.Context, out, progress io.Writer, binary string) (err erro
 	_, _ = fmt.Fprint(out, "\n  aofsidecar: a mirror of a live server that a stock server boots from\n\n") // the next line finds out
 	for _, step := range []func(context.Context) error{
 		d.startUpstream,
-		func(ctx context.Context) error { return d.attach(ctx, binary) },
+		d.attach,
 		d.killAgainAndAgain,
+		d.rewrite,
 		d.stopAll,
 		d.boot,
 	} {
@@ -114,9 +116,9 @@ func (d *demo) startUpstream(ctx context.Context) error {
 	return d.traffic.more(ctx, betweenKills)
 }
 
-func (d *demo) attach(ctx context.Context, binary string) error {
+func (d *demo) attach(ctx context.Context) error {
 	var err error
-	if d.sidecar, err = testenv.NewSidecar(binary, d.dir, d.upstream.Addr(), "logging.level=info"); err != nil {
+	if d.sidecar, err = testenv.NewSidecar(d.binary, d.dir, d.upstream.Addr(), "logging.level=info"); err != nil {
 		return err
 	}
 	begun := time.Now()
@@ -134,7 +136,7 @@ func (d *demo) attach(ctx context.Context, binary string) error {
 	return d.say("sidecar", "process %d has the snapshot and follows the traffic, after %s: %s", d.sidecar.PID(), took, counted)
 }
 
-// killAgainAndAgain is what this is about.
+// killAgainAndAgain is what most of this is about.
 func (d *demo) killAgainAndAgain(ctx context.Context) error {
 	for killed := range kills {
 		if err := d.traffic.more(ctx, betweenKills); err != nil {
