@@ -9,12 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 
 	"github.com/dustin/go-humanize"
 	"github.com/redis/go-redis/v9"
-
-	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
 
 // What a log grows by and a data set does not. Together it is less than auto-aof-rewrite-min-size: only the command that is shown rewrites.
@@ -86,16 +83,7 @@ func (d *demo) repeat(ctx context.Context) error {
 		}
 	}
 	d.traffic.commands.Add(overwrites)
-	replication, err := d.upstream.Info(ctx, "replication")
-	if err != nil {
-		return err
-	}
-	end, err := strconv.ParseInt(replication["master_repl_offset"], 10, 64)
-	if err != nil {
-		return fmt.Errorf("read the upstream's offset: %w", err)
-	}
-	_, err = d.sidecar.Await(ctx, "all of it, durably", func(s testenv.SidecarStatus) bool { return s.Streaming() && s.Log.Durable >= end })
-	return err
+	return d.catchUp(ctx)
 }
 
 // sizeOf returns how many bytes the files below a directory have.
