@@ -33,6 +33,8 @@
 //
 // # Concurrency
 //
-// A call of Fold is one goroutine's: the base is read and checked, and the new one summed and written, in goroutines of its own, which are gone when it
-// returns. It keeps no state.
+// A call of Fold is for one goroutine, and keeps no state. It has another one read the commands, a few batches of bounded size ahead: to find their
+// arguments takes about as long as to run them. Batches come in order and are used again once they are done with; an argument is good while its
+// command runs. What went wrong in reading is told behind the commands before it. The base is read and summed, and the new one summed and written, in two
+// more (package rdb). All of them end before Fold does.
 package fold

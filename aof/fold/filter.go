@@ -20,8 +20,8 @@ func newFilter(t *keyTable) *filter {
 		f.words = make([]uint64, 2*len(f.words))
 	}
 	for db, keys := range t.dbs {
-		for key := range keys {
-			f.set(maphash.String(f.seed, key) ^ spread(db))
+		for n := range keys.All() {
+			f.add(db, keys.Name(n))
 		}
 	}
 	return f
