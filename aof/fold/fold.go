@@ -97,7 +97,9 @@ func (f *folder) step(bytes int64) {
 // read plans.
 func (f *folder) read(ctx context.Context) error {
 	f.plan = newPlanner(f.opt)
-	if err := f.commands(mark{}).each(ctx, f.plan.command); err != nil {
+	c := f.commands(mark{})
+	c.near = f.plan.near
+	if err := c.each(ctx, f.plan.command); err != nil {
 		return err
 	}
 	f.keys = f.plan.keys
@@ -234,7 +236,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 	)
 	all := part == nil && !f.keys.anyTaint
 	c := f.commands(f.plan.start)
-	c.now = sp.SetTime
+	c.now, c.near = sp.SetTime, sp.Near
 	return c.each(ctx, func(c *command) error {
 		f.opt.Table.Plan(c.args, &plan)
 		switch plan.Effect {
