@@ -45,8 +45,10 @@ var allowedImports = map[string][]string{
 	// Test helpers serve tests of every stage, so they may know any of them; nothing but tests imports them.
 	"internal/testenv":          anything,
 	"internal/testenv/workload": anything,
-	"internal/fsx/fsxtest":      {"internal/fsx"},
-	"upload/storetest":          {"upload"},
+	// Apart from testenv, because versitygw is large, and most tests need no S3.
+	"internal/testenv/s3gateway": {},
+	"internal/fsx/fsxtest":       {"internal/fsx"},
+	"upload/storetest":           {"upload"},
 }
 
 var anything = []string{"*"}
@@ -122,7 +124,7 @@ func TestImportsFollowTheFlow(t *testing.T) {
 }
 
 func TestOnlyTestsImportTestHelpers(t *testing.T) {
-	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/fsx/fsxtest", "upload/storetest"}
+	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/testenv/s3gateway", "internal/fsx/fsxtest", "upload/storetest"}
 	for _, file := range sources(t) {
 		if file.isTest() || slices.Contains(helpers, file.dir) || file.dir == "internal/demo" {
 			continue

@@ -1,0 +1,73 @@
+package s3gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+)
+
+// childEnv tells the process that it is the server, and where its objects are; childListen where it listens.
+const (
+	childEnv    = "AOFSIDECAR_TEST_S3_DIR"
+	childListen = "AOFSIDECAR_TEST_S3_ADDR"
+)
+
+// readyFD is the first of exec.Cmd's ExtraFiles.
+const readyFD = 3
+
+// Main returns 0 or an exit code if this process was started to be the server, after that has ended; else run's result. It is
+// the first thing that TestMain of a package with tests of S3 calls.
+func Main(run func() int) int {
+	dir := os.Getenv(childEnv)
+	if dir == "" {
+		return run()
+	}
+	if err := serve(dir, os.Getenv(childListen), os.Stdin, os.NewFile(readyFD, "ready")); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err) // nobody else hears of it
+		return 1
+	}
+	return 0
+}
+
+// serve runs the server until alive ends, and says on ready that it accepts connections.
+func serve(dir, listen string, alive io.Reader, ready io.WriteCloser) error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	backend, err := posix.New(dir, meta.XattrMeta{}, posix.PosixOpts{ValidateBucketNames: true})
+	if err != nil {
+		return fmt.Errorf("open the objects: %w", err)
+	}
+	go func() {
+		_, err := io.Copy(io.Discard, alive)
+		cancel(errors.Join(context.Canceled, err))
+	}()
+	go func() {
+		defer ready.Close() //nolint:errcheck // the parent sees that the word is missing
+		if awaitListener(ctx, listen) {
+			_, _ = io.WriteString(ready, readyWord)
+		}
+	}()
+	return embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
+		RootUserAccess: AccessKey, RootUserSecret: SecretKey, Region: Region,
+		Ports: []string{listen}, MaxConnections: 1024, MaxRequests: 1024, MultipartMaxParts: 10000,
+		Quiet: true, KeepAlive: true, HealthPath: healthPath,
+	})
+}
+
+// awaitListener returns when somebody accepts connections there, or false when ctx ends.
+func awaitListener(ctx context.Context, addr string) bool {
+	for ctx.Err() == nil {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return conn.Close() == nil
+		}
+	}
+	return false
+}

@@ -1,0 +1,135 @@
+package s3gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What the server takes.
+const (
+	AccessKey = "aofsidecar-test"
+	SecretKey = "aofsidecar-test-secret"
+	Region    = "eu-central-1"
+)
+
+const (
+	readyWord  = "ready"
+	healthPath = "/healthz"
+	dirPerm    = 0o750
+	// Below the ports that Linux takes for outgoing connections.
+	firstPort, lastPort = 11000, 32000
+)
+
+// Gateway is a running S3 server.
+type Gateway struct {
+	dir   string
+	addr  string
+	cmd   *exec.Cmd
+	alive io.Closer
+}
+
+// New is [Start] on a temporary directory for a test, which ends it.
+func New(tb testing.TB) *Gateway {
+	tb.Helper()
+	g, err := Start(tb.Context(), tb.TempDir())
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, g.Close()) })
+	return g
+}
+
+// Start runs a server on dir, whose file system must have extended attributes. [Main] must be in the TestMain of the test binary. The caller closes it.
+func Start(ctx context.Context, dir string) (*Gateway, error) {
+	var last error
+	for range 5 { // another process may take the port first
+		g, err := start(ctx, dir)
+		if err == nil {
+			return g, nil
+		}
+		last = err
+	}
+	return nil, last
+}
+
+func start(ctx context.Context, dir string) (*Gateway, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own binary: %w", err)
+	}
+	g := &Gateway{dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))}
+	if _, err := new(net.Dialer).DialContext(ctx, "tcp", g.addr); err == nil {
+		return nil, fmt.Errorf("start gateway: %s is taken", g.addr)
+	}
+	g.cmd = exec.CommandContext(context.WithoutCancel(ctx), self)
+	g.cmd.Env = append(os.Environ(), childEnv+"="+dir, childListen+"="+g.addr)
+	g.cmd.Stderr = os.Stderr
+	if g.alive, err = g.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start gateway: %w", err)
+	}
+	ready, childsEnd, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start gateway: %w", err), g.alive.Close())
+	}
+	g.cmd.ExtraFiles = []*os.File{childsEnd}
+	err = errors.Join(g.cmd.Start(), childsEnd.Close())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start gateway: %w", err), g.alive.Close(), ready.Close())
+	}
+	said, err := io.ReadAll(ready)
+	if err = errors.Join(err, ready.Close()); err != nil || string(said) != readyWord {
+		return nil, errors.Join(fmt.Errorf("start gateway: it said %q", said), err, g.Close())
+	}
+	return g, nil
+}
+
+// Endpoint is the server's URL.
+func (g *Gateway) Endpoint() string { return "http://" + g.addr }
+
+// Addr is the server's host:port.
+func (g *Gateway) Addr() string { return g.addr }
+
+// Bucket makes a bucket, and returns where its objects are: <dir>/<key>, as plain files, to be looked at or damaged. The name must be new.
+func (g *Gateway) Bucket(name string) (dir string, err error) {
+	dir = filepath.Join(g.dir, name)
+	if err := os.Mkdir(dir, dirPerm); err != nil {
+		return "", fmt.Errorf("make bucket: %w", err)
+	}
+	return dir, nil
+}
+
+// Healthy reports whether the server answers.
+func (g *Gateway) Healthy(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.Endpoint()+healthPath, nil)
+	if err != nil {
+		return false
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	answer, err := transport.RoundTrip(req)
+	return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+}
+
+// Kill ends the server at once, as kill -9; what it has answered is on its disk. Close is still to be called.
+func (g *Gateway) Kill() error { return g.cmd.Process.Kill() }
+
+// Close ends the server and waits for it.
+func (g *Gateway) Close() error {
+	err := g.alive.Close()
+	var exit *exec.ExitError
+	if ended := g.cmd.Wait(); ended != nil && !errors.As(ended, &exit) {
+		err = errors.Join(err, ended)
+	}
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("close gateway: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,29 @@
+package s3gateway_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
+)
+
+const testPatience = 10 * time.Second
+
+func TestMain(m *testing.M) { os.Exit(s3gateway.Main(m.Run)) }
+
+func TestGatewayAnswersUntilItIsClosed(t *testing.T) {
+	g, err := s3gateway.Start(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	require.True(t, g.Healthy(t.Context()))
+	require.NoError(t, g.Close())
+	require.False(t, g.Healthy(t.Context()))
+}
+
+func TestGatewayKilledIsGone(t *testing.T) {
+	g := s3gateway.New(t)
+	require.NoError(t, g.Kill())
+	require.Eventually(t, func() bool { return !g.Healthy(t.Context()) }, testPatience, testPatience/1000)
+}
