@@ -20,9 +20,9 @@ func Conditional(ctx context.Context, store Store, scratchKey string) (err error
 			err = errors.Join(err, fmt.Errorf("probe conditional writes: %w", removed))
 		}
 	}()
-	first, err := store.Put(ctx, scratchKey, bytesBody("first"), Condition{Absent: true})
+	first, err := store.Put(ctx, scratchKey, textBody("first"), Condition{Absent: true})
 	if errors.Is(err, ErrExists) { // retained from an earlier probe
-		first, err = store.Put(ctx, scratchKey, bytesBody("first"), Condition{})
+		first, err = store.Put(ctx, scratchKey, textBody("first"), Condition{})
 	}
 	if err != nil {
 		return fmt.Errorf("probe conditional writes: %w", err)
@@ -40,14 +40,14 @@ func Conditional(ctx context.Context, store Store, scratchKey string) (err error
 			return fmt.Errorf("probe %s: %w", r.what, err)
 		}
 	}
-	if _, err := store.Put(ctx, scratchKey, bytesBody("second"), Condition{ETag: first.ETag}); err != nil {
+	if _, err := store.Put(ctx, scratchKey, textBody("second"), Condition{ETag: first.ETag}); err != nil {
 		return fmt.Errorf("probe If-Match with the ETag of the object: %w", err)
 	}
 	return nil
 }
 
 func refuses(ctx context.Context, store Store, key string, cond Condition, want error) error {
-	_, err := store.Put(ctx, key, bytesBody("must not be stored"), cond)
+	_, err := store.Put(ctx, key, textBody("must not be stored"), cond)
 	switch {
 	case errors.Is(err, want):
 		return nil
@@ -69,6 +69,6 @@ func otherETag(etag string) string {
 	return string(other)
 }
 
-func bytesBody(text string) Body {
+func textBody(text string) Body {
 	return Body{Size: int64(len(text)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(text))), nil }}
 }
