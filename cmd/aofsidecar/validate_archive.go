@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/aofsidecar/aofsidecar/upload"
 )
 
 func (a *ArchiveConfig) validate(v *validator) {
@@ -66,6 +68,9 @@ func checkArchiveURL(text string) error {
 	case u.Scheme != "s3" && u.Scheme != "file":
 		return errors.New("is neither s3://bucket/prefix nor file:///path")
 	}
+	if _, err := upload.ParseURL(text); err != nil {
+		return errors.New("has other characters in bucket or prefix than letters, digits, dots, - and _, or is no absolute path")
+	}
 	return nil
 }
 
@@ -74,11 +79,17 @@ func checkRecipient(text string) error {
 	if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") {
 		return errors.New("is a secret key: a recipient is the public one, age1...")
 	}
-	if _, err := age.ParseX25519Recipient(text); err == nil {
-		return nil
+	_, err := parseRecipient(text)
+	return err
+}
+
+// parseRecipient reads an age public key, classic or post-quantum.
+func parseRecipient(text string) (age.Recipient, error) {
+	if recipient, err := age.ParseX25519Recipient(text); err == nil {
+		return recipient, nil
 	}
-	if _, err := age.ParseHybridRecipient(text); err == nil {
-		return nil
+	if recipient, err := age.ParseHybridRecipient(text); err == nil {
+		return recipient, nil
 	}
-	return errors.New("is not an age recipient like age1...")
+	return nil, errors.New("is not an age recipient like age1...")
 }
