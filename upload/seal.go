@@ -42,6 +42,9 @@ func NewSealer(opt SealOptions) (*Sealer, error) {
 		opt.Level = zstd.SpeedFastest
 	}
 	s := &Sealer{opt: opt}
+	if opt.NoCompression {
+		return s, nil
+	}
 	enc, err := s.encoder()
 	if err != nil {
 		return nil, fmt.Errorf("make sealer: %w", err)
