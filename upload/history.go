@@ -16,7 +16,7 @@ import (
 type history struct {
 	*tenure
 	id  string
-	inv *inventory
+	inv *ArchivedTimeline
 
 	slots  *semaphore.Weighted // segments on their way
 	memory *semaphore.Weighted // and the bytes that they keep
@@ -31,7 +31,7 @@ type history struct {
 
 // shipTimeline ships a timeline until it has ended and all of it is stored. The present one does not end: errDrained, or ctx's cause. Other
 // errors are of the log's files; inv, which may be nil, is then to be read anew.
-func (t *tenure) shipTimeline(ctx context.Context, id string, inv *inventory) error {
+func (t *tenure) shipTimeline(ctx context.Context, id string, inv *ArchivedTimeline) error {
 	line, _, ok := t.line(id)
 	if !ok {
 		return nil
@@ -46,7 +46,7 @@ func (t *tenure) shipTimeline(ctx context.Context, id string, inv *inventory) er
 		return err
 	}
 	h := &history{
-		tenure: t, id: id, inv: inv, chain: inv.chain(first(&line)), moments: inv.moments, unmerge: map[span]bool{},
+		tenure: t, id: id, inv: inv, chain: startChain(inv, first(&line)), moments: len(inv.Moments), unmerge: map[span]bool{},
 		slots: semaphore.NewWeighted(int64(t.opt.Parallel)), memory: semaphore.NewWeighted(t.opt.InFlightBytes),
 		queue: make(chan *parcel, t.opt.Parallel), cutAll: make(chan struct{}),
 	}
@@ -120,11 +120,11 @@ func (h *history) restorable() bool {
 func (h *history) noteStored() {
 	h.mu.Lock()
 	off, ok := h.chain.shipped()
-	c := h.chain
+	end := h.chain.end
+	h.progress.stored(h.id, &h.chain)
 	h.mu.Unlock()
-	h.progress.stored(h.id, c, off, ok)
 	if h.lease != nil {
-		h.lease.shipped(h.id, c.end)
+		h.lease.shipped(h.id, end)
 	}
 	if !ok {
 		return

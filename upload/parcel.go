@@ -148,7 +148,7 @@ func (h *history) keep(ctx context.Context, at stream.Offset) error {
 	m := Moment{Timeline: h.id, Offset: at}
 	exists := func(err error) bool { return errors.Is(err, ErrExists) }
 	err := h.persist(ctx, "keep a moment", exists, func() error {
-		_, err := putRecord(ctx, h.store, m.String(), Pin{At: time.Now().UTC(), Why: "FLUSHALL", Through: at}, Condition{Absent: true})
+		_, err := putRecord(ctx, h.store, m.String(), PinRecord{Reason: "FLUSHALL", At: time.Now().UTC()}, Condition{Absent: true})
 		return err
 	})
 	if err != nil && !exists(err) {

@@ -15,7 +15,7 @@ func (t *tenure) ship(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := map[string]*inventory{present: inv}
+	known := map[string]*ArchivedTimeline{present: inv}
 	done := map[string]bool{}
 	var wait retryDelay
 	for {
@@ -49,7 +49,7 @@ func (t *tenure) ship(ctx context.Context) error {
 }
 
 // begin waits for a timeline, finds out what the archive has of the present one, and writes the epoch down before anything else.
-func (t *tenure) begin(ctx context.Context) (string, *inventory, error) {
+func (t *tenure) begin(ctx context.Context) (string, *ArchivedTimeline, error) {
 	for {
 		changed := t.src.Changed()
 		lines := t.src.Holdings().Timelines
@@ -64,7 +64,7 @@ func (t *tenure) begin(ctx context.Context) (string, *inventory, error) {
 		if err != nil {
 			return "", nil, err
 		}
-		c := inv.chain(first(line))
+		c := startChain(inv, first(line))
 		rec := EpochRecord{
 			Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC(),
 			Timeline: line.ID, Offset: c.end,
@@ -133,6 +133,6 @@ func (t *tenure) announceTimeline(ctx context.Context, line *stream.Timeline) er
 		return nil
 	}
 	return t.persist(ctx, "pin timeline "+line.ID, nil, func() error {
-		return PinTimeline(ctx, t.store, line.ID, Pin{Guard: true, Why: "the full resync that ended it lost most keys", At: time.Now().UTC()})
+		return PinTimeline(ctx, t.store, line.ID, PinRecord{Reason: PinGuard, Note: "the full resync that ended it lost most keys", At: time.Now().UTC()})
 	})
 }

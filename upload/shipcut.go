@@ -27,13 +27,17 @@ type cutting struct {
 	from   stream.Offset
 	cutter *Cutter
 
-	last time.Time // of the last segment
+	last  time.Time // of the last segment
+	began bool      // the archive has something of the timeline
 }
+
+// errMoved says that a file of the log has gone elsewhere: Holdings tells where.
+var errMoved = errors.New("a file of the log has moved")
 
 // cutSegments cuts what becomes durable, and sends it on its way, until the timeline has ended or is drained.
 func (h *history) cutSegments(ctx context.Context, g *errgroup.Group) error {
-	c := &cutting{h: h, g: g, at: h.chain.end, atMilli: h.chain.endMilli}
-	defer func() { c.leave() }()
+	c := &cutting{h: h, g: g, at: h.chain.end, atMilli: h.chain.endMilli, began: h.chain.began}
+	defer c.leave()
 	for {
 		changed := h.src.Changed()
 		draining := h.drains()
@@ -42,25 +46,33 @@ func (h *history) cutSegments(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		}
 		wait, err := c.advance(ctx, &line, draining || !last)
-		if err != nil {
+		moved := errors.Is(err, errMoved)
+		switch {
+		case moved:
+			wait = h.opt.Retry
+		case err != nil:
 			return err
-		}
-		if !last || draining {
+		case !last || draining:
 			return nil
 		}
-		if err := c.sleep(ctx, changed, wait); err != nil {
+		if err := c.sleep(ctx, changed, wait, moved); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *cutting) sleep(ctx context.Context, changed <-chan struct{}, wait time.Duration) error {
+// sleep waits until there may be more to do; where a file has moved, draining is not more.
+func (c *cutting) sleep(ctx context.Context, changed <-chan struct{}, wait time.Duration, moved bool) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	drained := c.h.draining
+	if moved {
+		drained = nil
+	}
 	select {
 	case <-changed:
 	case <-timer.C:
-	case <-c.h.draining:
+	case <-drained:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -80,15 +92,12 @@ func (c *cutting) advance(ctx context.Context, line *stream.Timeline, all bool) 
 		}
 		var err error
 		switch {
-		case inc.Closed && c.at == inc.From && c.open == nil:
+		case inc.Closed && c.at == inc.From:
 			err = c.sendWhole(ctx, inc)
 		case inc.Closed:
 			err = c.sendRest(ctx, inc)
 		default:
 			return c.sendDue(ctx, line, inc, all)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return 0, nil // Holdings has changed
 		}
 		if err != nil {
 			return 0, err
@@ -100,22 +109,22 @@ func (c *cutting) advance(ctx context.Context, line *stream.Timeline, all bool) 
 // skip notes that the log does not have what should come next.
 func (c *cutting) skip(ctx context.Context, inc stream.LogFile) error {
 	c.leave()
-	began := c.at > 0 || c.h.chain.began
-	if began {
-		gap := Gap{Timeline: c.h.id, From: c.at, To: inc.From}
+	gap := Gap{Timeline: c.h.id, From: c.at, To: inc.From}
+	if c.began {
 		c.h.progress.gap(gap)
 		if c.h.opt.Observer.Gap != nil {
 			c.h.opt.Observer.Gap(gap)
 		}
 	}
 	c.at = inc.From
-	p := &parcel{gap: &Gap{From: c.at, To: inc.From}, done: make(chan struct{})}
+	p := &parcel{gap: &gap, done: make(chan struct{})}
 	close(p.done)
 	return c.enqueue(ctx, p)
 }
 
 // sendWhole sends a closed increment as one object.
 func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile) error {
+	c.leave()
 	f, err := c.h.openShared(inc.Name)
 	if err != nil {
 		return err
@@ -134,15 +143,15 @@ func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile) error {
 
 // sendRest sends what is left of a closed increment.
 func (c *cutting) sendRest(ctx context.Context, inc stream.LogFile) error {
-	if err := c.enter(ctx, inc); err != nil {
-		return err
-	}
-	whole, err := WholeSegment(c.open.File, inc)
+	end, err := c.closedEnd(inc)
 	if err != nil {
 		return err
 	}
+	if err := c.enter(ctx, inc, end); err != nil {
+		return err
+	}
 	for c.at < inc.To {
-		seg, ok, err := c.cutter.Next(ctx, inc.Bytes, whole.To, c.h.opt.SegmentBytes, true)
+		seg, ok, err := c.cutter.Next(ctx, inc.Bytes, end, c.h.opt.SegmentBytes, true)
 		if err != nil {
 			return err
 		}
@@ -159,13 +168,10 @@ func (c *cutting) sendRest(ctx context.Context, inc stream.LogFile) error {
 
 // sendDue sends what is due of the open increment.
 func (c *cutting) sendDue(ctx context.Context, line *stream.Timeline, inc stream.LogFile, all bool) (time.Duration, error) {
-	if err := c.enter(ctx, inc); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return 0, nil
-		}
+	end := stream.Mark{Position: line.End, UnixMilli: line.EndUnixMilli, Durable: line.End.Offset}
+	if err := c.enter(ctx, inc, end); err != nil {
 		return 0, err
 	}
-	end := stream.Mark{Position: line.End, UnixMilli: line.EndUnixMilli, Durable: line.End.Offset}
 	for {
 		since := time.Since(c.last)
 		due, idle := all || since >= c.h.opt.Interval, all || since >= idleInterval
@@ -193,8 +199,19 @@ func (c *cutting) sendCut(ctx context.Context, seg Segment) error {
 	return c.send(ctx, &parcel{seg: seg, file: c.open.share()})
 }
 
-// enter opens an increment and goes to where the last segment ended.
-func (c *cutting) enter(ctx context.Context, inc stream.LogFile) error {
+// closedEnd is the mark that a closed increment ends with.
+func (c *cutting) closedEnd(inc stream.LogFile) (stream.Mark, error) {
+	f, err := c.h.openShared(inc.Name)
+	if err != nil {
+		return stream.Mark{}, err
+	}
+	defer f.release()
+	whole, err := WholeSegment(f.File, inc)
+	return whole.To, err
+}
+
+// enter opens an increment, at whose durable end end holds, and goes to where the last segment ended.
+func (c *cutting) enter(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
 	if c.open != nil && c.from == inc.From {
 		return nil
 	}
@@ -204,7 +221,7 @@ func (c *cutting) enter(ctx context.Context, inc stream.LogFile) error {
 		return err
 	}
 	cutter := NewCutter(f.File, inc)
-	if err := cutter.Seek(ctx, c.at, c.atMilli, inc.Bytes); err != nil {
+	if err := cutter.Seek(ctx, inc.Bytes, end, c.at, c.atMilli); err != nil {
 		f.release()
 		return err
 	}
@@ -223,7 +240,7 @@ func (c *cutting) leave() {
 // send sends a segment on its way; it waits while too much is on its way already.
 func (c *cutting) send(ctx context.Context, p *parcel) error {
 	h := c.h
-	p.h, p.done = h, make(chan struct{})
+	p.h, p.done, c.began = h, make(chan struct{}), true
 	if err := p.start(ctx); err != nil {
 		p.file.release()
 		return err
@@ -255,6 +272,9 @@ type sharedFile struct {
 
 func (h *history) openShared(name string) (*sharedFile, error) {
 	f, err := h.src.OpenFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errMoved
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}

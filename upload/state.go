@@ -100,7 +100,7 @@ func (p *progress) ahead(why string) {
 }
 
 // stored says how far the timeline id is.
-func (p *progress) stored(id string, c chain) {
+func (p *progress) stored(id string, c *chain) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.s.Timeline, p.s.Stored, p.endMilli, p.bases = id, c.end, c.endMilli, c.copyBases()
