@@ -142,6 +142,7 @@ func (l *Log) drop(n int64) {
 		return
 	}
 	l.head.offset += stream.Offset(n)
+	l.head.time = l.clock
 	if l.atBoundary() {
 		l.cut = l.head
 	}
@@ -150,6 +151,7 @@ func (l *Log) drop(n int64) {
 // move counts the bytes that are kept of p.
 func (l *Log) move(p *piece) {
 	l.head = l.head.plus(int64(len(p.data)))
+	l.head.time = l.clock
 	l.whole, l.multi = p.whole, p.multi
 	if l.atBoundary() {
 		l.head.db = p.db
@@ -191,6 +193,7 @@ func (l *Log) settle() {
 	l.hot.time.Store(l.clock)
 	l.received.Store(int64(l.cut.offset))
 	l.wakeRewrite()
+	l.showCut()
 	if l.cut.data <= l.inc.synced {
 		l.acks.move(l.cut.offset)
 		return

@@ -158,9 +158,9 @@ func ownDamage(h *history) []damaged {
 		})},
 		{"no timeline in manifest and lock file", func(files map[string]string) {
 			delete(files, rigDir+"/aofsidecar.lock")
-			edit(damageMan, func(s string) string { return strings.Replace(s, " timeline 00000001-a1a1a1a1", "", 1) })(files)
+			edit(damageMan, func(s string) string { return strings.Replace(s, " timeline 946684800-a1a1a1a1", "", 1) })(files)
 		}},
-		{"no timeline in the manifest", edit(damageMan, func(s string) string { return strings.Replace(s, " timeline 00000001-a1a1a1a1", "", 1) })},
+		{"no timeline in the manifest", edit(damageMan, func(s string) string { return strings.Replace(s, " timeline 946684800-a1a1a1a1", "", 1) })},
 		{"lock file missing", func(files map[string]string) { delete(files, rigDir+"/aofsidecar.lock") }},
 		{"lock file is garbage", func(files map[string]string) { files[rigDir+"/aofsidecar.lock"] = "{\"boot" }},
 		{"temporary file of ours", func(files map[string]string) { files[rigDir+"/appendonlydir/temp-aofsidecar-x"] = "x" }},

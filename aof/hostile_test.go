@@ -80,7 +80,7 @@ func TestHostileServerBootedInRetained(t *testing.T) {
 		r.start()
 		r.feed()
 		require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(10)))
-		left := filepath.Join(rigDir, "retained", r.l.chains[0].Timeline, "dump.rdb")
+		left := filepath.Join(rigDir, "retained", r.l.shelves[0].Timeline, "dump.rdb")
 		f, err := r.fs.OpenFile(left, os.O_CREATE|os.O_RDWR, 0o640)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())

@@ -60,8 +60,12 @@ type Log struct {
 	newLock     bool      // the lock file was not there before this Log
 	claimed     lockState // as written to the lock file by this Log
 	baseBytes   int64
-	closedBytes int64      // of the increments before the open one
-	chains      []Retained // what is in retained/
+	closedBytes int64 // of the increments before the open one
+	ready       place // how far inc may be read: a durable boundary
+
+	shelves []*shelf // what is in retained/, by age
+	show    showcase // what Holdings tells
+	spool   spool
 }
 
 // tip is where the log stands: what a write moves, and what goes back to where it was when the write fails.
@@ -83,6 +87,7 @@ type cursor struct {
 	offset stream.Offset // of the stream, dropped bytes included
 	linear stream.Offset // what a reader of the file computes here; less than offset when bytes were dropped since
 	db     int
+	time   int64 // Unix milliseconds: everything before it had been received
 }
 
 // markState remembers the last mark.
@@ -199,6 +204,7 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 			return err
 		}
 	}
+	l.showCut()
 	l.publish()
 	return l.claim()
 }

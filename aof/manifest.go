@@ -55,6 +55,10 @@ type fileInfo struct {
 	hasKeys     bool
 
 	extra []pair // keys that we do not know, in the order of the line
+
+	// Not in the line.
+	bytes     int64 // of a closed increment
+	unixMilli int64 // of an increment: the time of its first mark
 }
 
 // pair is a key that we keep for others, with its value.

@@ -21,8 +21,9 @@ type Observer struct {
 	RewriteBegun  func(reason string)
 	Rewritten     func(RewriteReport)
 	RewriteFailed func(RewriteFailure)
-	Removed       func(path string)        // a retained chain was given up
-	Note          func(msg, detail string) // something an operator should read that is no error
+	Removed       func(path string)                        // a retained chain was given up
+	Lost          func(timeline string, lost stream.Range) // increments that the archive does not have went for want of disk space
+	Note          func(msg, detail string)                 // something an operator should read that is no error
 }
 
 // Recovery is what Open found.

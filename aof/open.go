@@ -14,6 +14,7 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
 // Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; before the upstream
@@ -30,8 +31,9 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 		opt: opt, fs: opt.FS, at: opt.layout(),
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
 		ask: make(chan struct{}, 1), reconnect: make(chan struct{}, 1), tables: sync.OnceValue(keyspace.NewTable),
-		tip: tip{whole: true},
+		tip: tip{whole: true}, spool: spool{tend: make(chan struct{}, 1), lost: map[string][]stream.Range{}, noted: map[string]bool{}},
 	}
+	l.show.shipped, l.show.bases = map[string]stream.Offset{}, map[string]bool{}
 	l.idle = sync.NewCond(&l.mu)
 	if err := l.makeDir(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -98,7 +100,7 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.probe(); err != nil {
 		return err
 	}
-	if l.chains, err = listRetained(l.fs, l.at); err != nil {
+	if err := l.relist(); err != nil {
 		return err
 	}
 	if err := l.recover(ctx, state.Timeline, state.memory(boot)); err != nil {
@@ -282,19 +284,18 @@ func (l *Log) isUnborn() bool {
 	return err == nil && s.syntax == nil && s.off == s.headLen
 }
 
-// dropUnfinished removes what a full resync retained before a crash kept it from taking place.
+// dropUnfinished removes what a full resync retained before a crash kept it from taking place; with an archive what a rewrite retained before stays.
 func (l *Log) dropUnfinished() error {
-	for _, c := range l.chains {
-		if c.Timeline != l.timeline {
-			continue
+	if l.shelf(l.timeline) != nil {
+		drop := l.removeRetained
+		if l.opt.Archive {
+			drop = l.removeDoubles
 		}
-		if err := l.removeRetained(c.Timeline); err != nil {
+		if err := drop(l.timeline); err != nil {
 			return err
 		}
 	}
-	chains, err := listRetained(l.fs, l.at)
-	l.chains = chains
-	if err != nil {
+	if err := l.relist(); err != nil {
 		return err
 	}
 	return l.removeEmpty(l.at.retainedDir())

@@ -37,6 +37,11 @@ type Options struct {
 
 	Rewrite RewriteOptions
 
+	// Archive says that what leaves the manifest stays in retained/ until Shipped or BaseShipped lets it go, or MaxDisk does. Without it one chain before
+	// the present is kept, until the next rewrite.
+	Archive bool
+	MaxDisk DiskLimit // with an archive only
+
 	FS       fsx.FS           // default the operating system's
 	Now      func() time.Time // default time.Now; it dates marks and increments, and says when an expected size is forgotten
 	Observer Observer
@@ -72,7 +77,7 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		errs = append(errs, fmt.Errorf("appendfsync is %q: want always, everysec or no", o.Fsync))
 	}
-	errs = append(errs, o.Rewrite.check())
+	errs = append(errs, o.Rewrite.check(), o.MaxDisk.check())
 	if o.IncrementBytes < 0 || o.IncrementAge < 0 {
 		errs = append(errs, errors.New("increment size and age must be positive"))
 	}

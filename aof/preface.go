@@ -33,7 +33,7 @@ func (l *Log) mark() {
 	l.scratch = m.AppendCommand(l.scratch[:0])
 	l.out.add(l.scratch)
 	l.head.file += int64(len(l.scratch))
-	l.head.linear = l.head.offset
+	l.head.linear, l.head.time = l.head.offset, l.clock
 	l.marked = markState{
 		file: l.head.file, data: l.head.data, offset: m.Position.Offset, durable: m.Durable, unixMilli: m.UnixMilli,
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -78,6 +77,9 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	}
 	if info.Size() > at.file {
 		l.keep = keep.cursor
+	}
+	if err := l.showRecovered(f, &s, at, mem); err != nil {
+		return Recovery{}, err
 	}
 	if mem != whole {
 		l.inc.synced = at.data
@@ -172,7 +174,7 @@ func (l *Log) checkChain(timeline string) error {
 	var begin, end stream.Position
 	for i := range l.man.incrs {
 		info := &l.man.incrs[i]
-		head, tail, size, err := l.ends(*info)
+		head, tail, size, err := l.ends(l.at.path(info.name))
 		if err != nil {
 			return noHead(l.at.dir, l.at.path(info.name), l.man.base.timeline, err)
 		}
@@ -185,7 +187,7 @@ func (l *Log) checkChain(timeline string) error {
 				"it begins at %s, and the increment before it ends at %s", head.Position, end)}
 		}
 		end = tail.Position
-		info.startOffset, info.hasStart = head.Position.Offset, true
+		info.startOffset, info.hasStart, info.bytes, info.unixMilli = head.Position.Offset, true, size, head.UnixMilli
 		if i < len(l.man.incrs)-1 {
 			l.closedBytes += size
 			if tail.Position.IsZero() {
@@ -196,12 +198,18 @@ func (l *Log) checkChain(timeline string) error {
 	l.timeline = l.man.base.timeline
 	if l.timeline == "" { // Redis 8 was booted here; see lockState
 		l.timeline = timeline
-		if l.timeline == "" || slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline }) {
+		if l.timeline == "" || l.hasEnded(timeline) {
 			l.timeline = l.nextTimeline(begin.ReplID)
 		}
 	}
 	l.man.base.timeline = l.timeline
 	return nil
+}
+
+// hasEnded reports whether retained/ has the whole chain of a timeline.
+func (l *Log) hasEnded(timeline string) bool {
+	sh := l.shelf(timeline)
+	return sh != nil && sh.Bootable
 }
 
 func missing(path string, err error) error {
@@ -235,8 +243,7 @@ func noHead(dir, path, timeline string, err error) error {
 const endBytes = 512
 
 // ends returns the first mark of an increment, and the mark that is its last command or the zero value.
-func (l *Log) ends(info fileInfo) (head, tail stream.Mark, size int64, err error) {
-	path := l.at.path(info.name)
+func (l *Log) ends(path string) (head, tail stream.Mark, size int64, err error) {
 	f, err := l.fs.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return head, tail, 0, missing(path, err)

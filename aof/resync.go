@@ -198,7 +198,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	}
 	man := &manifest{
 		base:  &base,
-		incrs: []fileInfo{{name: next.name, seq: next.seq, kind: 'i', startOffset: pos.Offset, hasStart: true}},
+		incrs: []fileInfo{{name: next.name, seq: next.seq, kind: 'i', startOffset: pos.Offset, hasStart: true, unixMilli: l.clock}},
 	}
 	guard := l.judgeLoss(sum, timeline)
 	if err := l.commit(temp, man, old, guard); err != nil {
@@ -206,10 +206,12 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	}
 	oldInc, oldTimeline := l.inc, l.timeline
 	l.timeline, l.replid = timeline, pos.ReplID
+	_ = l.noteSpool("retained/ cannot be listed", l.resyncedNow())
 	l.baseBytes, l.closedBytes = sum.Bytes, 0
 	l.acks.reset(pos.Offset)
+	l.rewrites.baseTime = l.clock
 	l.enter(next, pos.Offset, sum.StreamDB)
-	l.rewrites.grownFrom, l.rewrites.baseTime = l.size(), l.clock
+	l.rewrites.grownFrom = l.size()
 	if oldInc != nil {
 		if err := oldInc.f.Close(); err != nil {
 			return l.latch("close", oldInc.path, err)
@@ -234,7 +236,7 @@ func (l *Log) dropOld(keep string) error {
 	if err != nil {
 		call2(l.opt.Observer.Note, "what the full resync replaced cannot be removed", err.Error())
 	}
-	return nil
+	return l.limitDisk()
 }
 
 // chainEnd is the last boundary outside MULTI in the chain; while a tail waits for the upstream's answer, the tail's.
@@ -249,6 +251,9 @@ func (l *Log) chainEnd() cursor {
 func (l *Log) cutTail() error {
 	if l.inc == nil {
 		return nil
+	}
+	if l.opt.Archive && l.keep.file == 0 { // the archive wants to know what holds at the end
+		return l.lastSeal()
 	}
 	end := l.chainEnd()
 	if l.inc.size > end.file {
@@ -276,7 +281,7 @@ func (l *Log) undo(next *increment, names ...string) error {
 		}
 	}
 	if l.inc != nil {
-		err = errors.Join(err, l.removeChain(l.timeline))
+		err = errors.Join(err, l.removeDoubles(l.timeline))
 	}
 	return err
 }

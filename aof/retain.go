@@ -21,11 +21,15 @@ import (
 // guardLoss: the guard trips when fewer than one key in guardLoss is left.
 const guardLoss = 10
 
-// Retained is a chain in retained/, whole and bootable: `redis-server --dir retained/<timeline> --appendonly yes`.
+// Retained is what retained/ has of a timeline.
 type Retained struct {
 	Timeline string `json:"timeline"`
 	Bytes    int64  `json:"bytes"`
 	Guard    *Guard `json:"guard,omitempty"` // set while the chain is pinned
+
+	// Bootable says that there is a whole chain: `redis-server --dir retained/<timeline> --appendonly yes`. What a rewrite left for the archive has
+	// no manifest.
+	Bootable bool `json:"bootable"`
 }
 
 // keyCount is what KeysSeen was told.
@@ -87,7 +91,7 @@ func (l *Log) retain(man *manifest, guard *Guard) error {
 		return l.link(from, y.path(name))
 	}
 	begin := kept.incrs[0].startOffset
-	if err := rename(kept.base, fmt.Sprintf("%020d.base%s", begin, filepath.Ext(kept.base.name))); err != nil {
+	if err := rename(kept.base, keptBaseName(begin, ".base"+filepath.Ext(kept.base.name))); err != nil {
 		return err
 	}
 	for i := range kept.incrs {
@@ -95,7 +99,7 @@ func (l *Log) retain(man *manifest, guard *Guard) error {
 		if i+1 < len(kept.incrs) {
 			end = kept.incrs[i+1].startOffset
 		}
-		if err := rename(&kept.incrs[i], fmt.Sprintf("%020d-%020d.incr.aof", kept.incrs[i].startOffset, end)); err != nil {
+		if err := rename(&kept.incrs[i], keptIncrName(kept.incrs[i].startOffset, end)); err != nil {
 			return err
 		}
 	}
@@ -147,13 +151,14 @@ func copyFile(fsys fsx.FS, from, to string) (err error) {
 	return errors.Join(err, out.Close())
 }
 
-// nextTimeline returns the id of the timeline that id opens: a number above all that we know, and 8 digits of the replid.
+// nextTimeline returns the id of the timeline that id opens: a number above all that we know, which is the time in Unix seconds unless the clock
+// is behind, so that a directory that was lost gives no id twice; and 8 digits of the replid.
 func (l *Log) nextTimeline(id stream.ReplID) string {
-	last := timelineNumber(l.timeline)
-	for _, c := range l.chains {
-		last = max(last, timelineNumber(c.Timeline))
+	next := max(l.opt.Now().Unix(), timelineNumber(l.timeline)+1)
+	for _, sh := range l.shelves {
+		next = max(next, timelineNumber(sh.Timeline)+1)
 	}
-	return fmt.Sprintf("%08d-%s", last+1, id.Short())
+	return fmt.Sprintf("%08d-%s", next, id.Short())
 }
 
 // timelineNumber returns the number that a timeline's id begins with, or 0.
@@ -187,21 +192,25 @@ func (l *Log) dropHistory() error {
 	return nil
 }
 
-// dropRetained removes every retained chain but keep and the pinned ones: without an archive one chain before the present is kept.
+// dropRetained removes every retained chain but keep and the pinned ones: without an archive one chain before the present is kept. With one they stay
+// until they are shipped.
 func (l *Log) dropRetained(keep string) error {
-	chains, err := listRetained(l.fs, l.at)
-	if err != nil {
+	if err := l.relist(); err != nil {
 		return err
 	}
+	if l.opt.Archive {
+		l.publish()
+		return nil
+	}
 	var errs []error
-	for _, c := range chains {
-		if c.Guard == nil && c.Timeline != keep && timelineNumber(c.Timeline) > 0 {
-			errs = append(errs, l.removeRetained(c.Timeline))
+	for _, sh := range l.shelves {
+		if sh.Guard == nil && sh.Timeline != keep && timelineNumber(sh.Timeline) > 0 {
+			errs = append(errs, l.removeRetained(sh.Timeline))
 		}
 	}
-	l.chains, err = listRetained(l.fs, l.at)
+	errs = append(errs, l.relist())
 	l.publish()
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
 // removeRetained gives up one chain.
@@ -256,58 +265,22 @@ func (l *Log) removeDurably(name string) error {
 	return nil
 }
 
-// Unpin releases a chain that the guard pinned; it goes when the next one is retained. fs.ErrNotExist if it is not pinned.
+// Unpin releases a chain that the guard pinned; it goes when the next one is retained, or, with an archive, once it is shipped. fs.ErrNotExist if it is not pinned.
 func (l *Log) Unpin(timeline string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return ErrClosed
 	}
-	if !slices.ContainsFunc(l.chains, func(c Retained) bool { return c.Timeline == timeline && c.Guard != nil }) {
+	if sh := l.shelf(timeline); sh == nil || sh.Guard == nil {
 		return fmt.Errorf("unpin timeline %q: %w", timeline, fs.ErrNotExist)
 	}
 	if err := l.removeDurably(l.at.pinPath(timeline)); err != nil {
 		return fmt.Errorf("unpin timeline: %w", err)
 	}
-	chains, err := listRetained(l.fs, l.at)
-	l.chains = chains
+	err := l.relist()
 	l.publish()
 	return err
-}
-
-// listRetained returns the chains in retained/ by age.
-func listRetained(fsys fsx.FS, y layout) ([]Retained, error) {
-	entries, err := fsys.ReadDir(y.retainedDir())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list retained chains: %w", err)
-	}
-	var chains []Retained
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		c := Retained{Timeline: e.Name()}
-		if c.Guard, err = readPin(fsys, y.pinPath(c.Timeline)); err != nil {
-			return nil, err
-		}
-		files, err := fsys.ReadDir(y.retained(c.Timeline).aofDir())
-		if errors.Is(err, fs.ErrNotExist) && c.Guard == nil {
-			continue // nothing of ours is left
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("list retained chain: %w", err)
-		}
-		for _, f := range files {
-			if info, err := f.Info(); err == nil {
-				c.Bytes += info.Size()
-			}
-		}
-		chains = append(chains, c)
-	}
-	return chains, nil
 }
 
 // readPin returns the guard that pins a chain, or nil.

@@ -18,6 +18,7 @@ import (
 func (r *rig) nextTimeline(fill string, keys, n int) {
 	r.t.Helper()
 	r.h = newHistory(r.t, fill, 1000, n)
+	r.h.keys = keys
 	require.NoError(r.t, r.tryResync(r.h, rdbOf(keys)))
 	r.feed()
 }
@@ -55,7 +56,7 @@ func TestRetainedChains(t *testing.T) {
 		require.NoError(t, grow(r))
 		first := r.h
 		one := r.l.Status().Timeline
-		require.Equal(t, "00000001-"+first.id.Short(), one)
+		require.Equal(t, "946684800-"+first.id.Short(), one)
 
 		r.nextTimeline("b2", 5, 10)
 		two := r.l.Status().Timeline
@@ -200,7 +201,7 @@ func (r *rig) checkGuardedCrash(crash fsxtest.Crash, one string, old *history, f
 	defer func() { require.NoError(r.t, next.l.Close(), where) }()
 	requireNoTemp(r.t, next.fs)
 	if live := next.l.Status().Timeline; live != one {
-		require.Equal(r.t, "00000002-b2b2b2b2", live, where)
+		require.Equal(r.t, "946684801-b2b2b2b2", live, where)
 		next.requireRetained(one)
 		require.Len(r.t, next.l.Status().Guarded(), 1, where)
 		y := next.l.at.retained(one)

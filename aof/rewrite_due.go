@@ -12,6 +12,7 @@ const (
 	reasonAsked    = "asked for"
 	reasonGrowth   = "growth"
 	reasonInterval = "interval"
+	reasonMaxDisk  = "max-disk"
 )
 
 const (

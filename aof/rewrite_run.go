@@ -88,6 +88,7 @@ func (l *Log) endRewrite(run *rewriting, rep RewriteReport, err error) {
 		l.fallBack(err)
 	}
 	l.publish()
+	l.wakeTend()
 	l.runs.Store(nil) // who sees that it does not run sees what came of it
 	close(run.ended)
 }

@@ -2,6 +2,7 @@ package aof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aofsidecar/aofsidecar/aof/fold"
@@ -60,6 +61,9 @@ func (l *Log) swapBase(ctx context.Context, in *rewriteInput, temp string, res f
 	if res.CarriedBytes == 0 {
 		base.keys, base.hasKeys = res.Keys, true
 	}
+	if err := l.retainFolded(in); err != nil {
+		return fmt.Errorf("retain what was folded: %w", err)
+	}
 	man := l.man.clone()
 	man.base, man.incrs = &base, man.incrs[len(in.infos):]
 	man.history = l.historyWithout(base.name)
@@ -68,13 +72,14 @@ func (l *Log) swapBase(ctx context.Context, in *rewriteInput, temp string, res f
 	}
 	if err := l.replaceManifest(man); err != nil {
 		if l.failed == nil { // it goes with the history
-			l.noteHistory(l.dropHistory())
+			l.noteHistory(errors.Join(l.dropHistory(), l.removeDoubles(l.timeline)))
 		}
 		return fmt.Errorf("swap base: %w", err)
 	}
 	l.baseBytes = res.Bytes
 	l.closedBytes -= in.incrBytes()
 	l.rewrites.baseTime = in.head.UnixMilli
+	l.noteHistory(l.relist())
 	l.publish()
 	return nil
 }

@@ -32,6 +32,8 @@ type rig struct {
 	h       *history
 	witness witness
 
+	before []*history // of timelines that ended
+
 	next *history // of a full resync that may or may not have taken place
 
 	besides chan error // what beside's functions return

@@ -23,7 +23,10 @@ func (l *Log) rotate() error {
 		return l.latch("sync directory", l.at.aofDir(), err)
 	}
 	man := l.man.clone()
-	man.incrs = append(man.incrs, fileInfo{name: next.name, seq: next.seq, kind: 'i', startOffset: l.cut.offset, hasStart: true})
+	man.incrs[len(man.incrs)-1].bytes = l.inc.size
+	man.incrs = append(man.incrs, fileInfo{
+		name: next.name, seq: next.seq, kind: 'i', startOffset: l.cut.offset, hasStart: true, unixMilli: l.clock,
+	})
 	if err := l.replaceManifest(man); err != nil {
 		if l.failed != nil { // the manifest on disk may name it
 			return errors.Join(err, next.f.Close())
@@ -43,7 +46,7 @@ func (l *Log) rotate() error {
 		return l.latch("close", old.path, err)
 	}
 	call2(l.opt.Observer.Rotated, next.name, stream.Position{ReplID: l.replid, Offset: l.cut.offset})
-	return nil
+	return l.limitDisk()
 }
 
 // rotateSlack is how far an increment may outgrow its size while what it has is synced beside the stream, as a part of that size.
@@ -106,13 +109,15 @@ func headOf(m stream.Mark, db int) []byte { return m.AppendCommand(appendSelect(
 // enter makes inc, which holds nothing but its head, the open increment.
 func (l *Log) enter(inc *increment, at stream.Offset, db int) {
 	l.inc = inc
-	l.head = cursor{file: inc.size, data: inc.size, offset: at, linear: at, db: db}
+	l.head = cursor{file: inc.size, data: inc.size, offset: at, linear: at, db: db, time: l.clock}
 	l.cut, l.proof = l.head, at
 	l.whole, l.multi, l.wantMark, l.keep, l.second = true, false, false, cursor{}, 0
 	l.markedAt = l.opt.Now()
 	l.marked = markState{file: inc.size, data: inc.size, offset: at, durable: at, unixMilli: l.clock}
 	l.hot.size.Store(inc.size)
 	l.received.Store(int64(at))
+	l.ready = place{cursor: l.head, id: l.replid}
+	l.reshow()
 	l.publish()
 }
 

@@ -210,7 +210,7 @@ func (s *scan) takeMark(m stream.Mark) error {
 	case m.UnixMilli < s.at.unixMilli:
 		return s.stop(fmt.Sprintf("a mark states time %d after one that stated %d", m.UnixMilli, s.at.unixMilli))
 	}
-	s.at.offset, s.at.linear = m.Position.Offset, m.Position.Offset
+	s.at.offset, s.at.linear, s.at.time = m.Position.Offset, m.Position.Offset, m.UnixMilli
 	s.at.id, s.at.unixMilli = m.Position.ReplID, m.UnixMilli
 	if !s.tr.Multi {
 		s.last, s.lastAt = m, s.at
@@ -240,18 +240,27 @@ func (s *scan) prove(to stream.Offset) {
 }
 
 // provenPlace returns the last boundary that marks prove durable: behind the marks that stand there, or before them if first, for no
-// fsync need have covered them. r is the whole file that s has read. It reads only from the anchor on.
+// fsync need have covered them. Its time is that of the next mark, where there is one. r is the whole file that s has read. It reads only from
+// the anchor on.
 func (s *scan) provenPlace(r io.ReaderAt, first bool) (place, error) {
 	p := s.from(s.anchor)
 	p.limited, p.first, p.limit = true, first, s.proven
+	var next place // the first mark that is not above the boundary
 	p.visit = func() error {
-		if p.at.offset > p.limit {
+		if next.file < p.boundary.file && p.lastAt.file >= p.boundary.file {
+			next = p.lastAt
+		}
+		if p.at.offset > p.limit && next.file >= p.boundary.file {
 			return errPast
 		}
 		return nil
 	}
 	if err := p.run(io.NewSectionReader(r, p.off, s.size-p.off)); err != nil && !errors.Is(err, errPast) {
 		return place{}, err
+	}
+	p.boundary.time = p.at.time
+	if next.file >= p.boundary.file {
+		p.boundary.time = next.time
 	}
 	return p.boundary, nil
 }

@@ -30,6 +30,24 @@ type Status struct {
 	Retained  []Retained `json:"retained,omitempty"`
 
 	Rewrite RewriteStatus `json:"rewrite"`
+
+	Archive *ArchiveStatus `json:"archive,omitempty"` // nil: without an archive
+}
+
+// ArchiveStatus says what waits for the archive. Sizes are in bytes.
+type ArchiveStatus struct {
+	SpoolBytes int64       `json:"spool_bytes"`    // in retained/, of what is not pinned
+	UsedBytes  int64       `json:"used_bytes"`     // of all that Options.MaxDisk limits
+	LimitBytes int64       `json:"limit_bytes"`    // Options.MaxDisk; 0: none
+	Lost       []LostRange `json:"lost,omitempty"` // given up for want of disk space before the archive had it
+	Timelines  []string    `json:"timelines"`      // that Holdings tells, by age
+}
+
+// LostRange is the stream behind From, up to and including To.
+type LostRange struct {
+	Timeline string        `json:"timeline"`
+	From     stream.Offset `json:"from"`
+	To       stream.Offset `json:"to"`
 }
 
 // RewriteStatus says how rewrites go. Times that are not known are zero.
@@ -91,7 +109,7 @@ func (l *Log) publish() {
 	s := &Status{
 		Dir: l.opt.Dir, Fsync: l.opt.Fsync, Timeline: l.timeline, ReplID: l.replid.String(),
 		BaseBytes: l.baseBytes, BaseKeys: -1, IncrementsBytes: l.closedBytes,
-		DiskFull: l.full, FreeBytes: -1, Awaiting: l.keep.file != 0, Retained: l.chains,
+		DiskFull: l.full, FreeBytes: -1, Awaiting: l.keep.file != 0, Retained: l.retained(),
 	}
 	s.Rewrite = l.rewrites.status()
 	if l.man != nil {
@@ -100,6 +118,9 @@ func (l *Log) publish() {
 			s.BaseKeys = l.man.base.keys
 		}
 	}
+	if l.opt.Archive {
+		s.Archive = l.archiveStatus()
+	}
 	if space, err := l.fs.Space(l.opt.Dir); err == nil {
 		s.FreeBytes = space.Free
 	}
@@ -107,6 +128,22 @@ func (l *Log) publish() {
 		s.Failed = l.failed.Error()
 	}
 	l.status.Store(s)
+}
+
+func (l *Log) archiveStatus() *ArchiveStatus {
+	s := &ArchiveStatus{UsedBytes: l.diskUsed(), LimitBytes: l.diskLimit()}
+	for _, sh := range l.shelves {
+		if sh.Guard == nil {
+			s.SpoolBytes += sh.Bytes
+		}
+	}
+	for _, t := range l.Holdings().Timelines {
+		s.Timelines = append(s.Timelines, t.ID)
+		for _, r := range t.Lost {
+			s.Lost = append(s.Lost, LostRange{Timeline: t.ID, From: r.From, To: r.To})
+		}
+	}
+	return s
 }
 
 // status is what does not change while a rewrite runs.

@@ -30,8 +30,12 @@ func (l *Log) Run(ctx context.Context) error {
 			return l.failed
 		case <-l.kick:
 			err = l.onKick()
+		case <-l.spool.tend:
+			err = l.tend()
 		case <-ticker.C:
-			err = l.onTick()
+			if err = l.onTick(); err == nil {
+				err = l.tend()
+			}
 		}
 		if err != nil {
 			return err
@@ -196,4 +200,5 @@ func (l *Log) advance(inc *increment, size int64, at cursor) {
 		durable = max(durable, l.cut.offset)
 	}
 	l.acks.move(durable)
+	l.showDurable(at)
 }

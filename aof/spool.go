@@ -1,0 +1,244 @@
+package aof
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// spool is what the log keeps for the archive; Log.mu guards it.
+type spool struct {
+	marks map[string]keptMarks      // of the increments in retained/, by path: they never change
+	lost  map[string][]stream.Range // by timeline: given up since the start
+	asked bool                      // a rewrite was asked for because of MaxDisk
+	noted map[string]bool           // what went wrong, and goes on to: it is said once
+	dying []fsx.File                // removed, and still open: see bury
+	tend  chan struct{}             // wakes Run
+}
+
+// wakeTend has Run tend the spool.
+func (l *Log) wakeTend() {
+	select {
+	case l.spool.tend <- struct{}{}:
+	default:
+	}
+}
+
+// retainFolded hard-links what a rewrite is about to take out of the manifest, and the archive does not have, into retained/, durably.
+func (l *Log) retainFolded(in *rewriteInput) error {
+	if !l.opt.Archive {
+		return nil
+	}
+	y := l.at.retained(l.timeline)
+	links := l.unshipped(in, y)
+	if len(links) == 0 {
+		return nil
+	}
+	if err := fsx.MkdirAllDurable(l.fs, y.aofDir(), dirMode); err != nil {
+		return l.final(syncFailure("make directory", y.aofDir(), err))
+	}
+	for _, to := range links {
+		if err := l.link(to.from, to.to); err != nil {
+			return l.final(syncFailure("link", to.to, err))
+		}
+	}
+	if err := l.fs.SyncDir(y.aofDir()); err != nil {
+		return l.latch("sync directory", y.aofDir(), err)
+	}
+	return nil
+}
+
+type newLink struct{ from, to string }
+
+// unshipped returns the links that retainFolded makes.
+func (l *Log) unshipped(in *rewriteInput, y layout) []newLink {
+	var links []newLink
+	if base := l.chainBase(); l.show.needsBase(l.timeline, &base) {
+		name := keptBaseName(base.From, ".base"+base.Name[strings.LastIndexByte(base.Name, '.'):])
+		links = append(links, newLink{from: in.base.path, to: y.path(name)})
+	}
+	shipped := l.show.shippedTo(l.timeline)
+	for i := range in.infos {
+		from, to := l.man.incrs[i].startOffset, l.man.incrs[i+1].startOffset
+		if to > shipped {
+			links = append(links, newLink{from: in.incrs[i].path, to: y.path(keptIncrName(from, to))})
+		}
+	}
+	return links
+}
+
+// removeDoubles removes from retained/ what of the present timeline is in the chain as well: a full resync or a rewrite linked it there, and did
+// not take place. It is durably no longer pinned, and then no longer a chain, before its files go.
+func (l *Log) removeDoubles(timeline string) error {
+	y := l.at.retained(timeline)
+	entries, err := l.fs.ReadDir(y.aofDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.removeChain(timeline)
+	}
+	if err != nil {
+		return fmt.Errorf("remove doubles: %w", err)
+	}
+	for _, name := range []string{l.at.pinPath(timeline), y.path(y.manifest())} {
+		if err := l.removeDurably(name); err != nil {
+			return fmt.Errorf("remove doubles: %w", err)
+		}
+	}
+	begin, left := l.man.incrs[0].startOffset, 0
+	for _, e := range entries {
+		f, ok := parseKept(e.Name())
+		isIncr := strings.HasSuffix(e.Name(), incrSuffix)
+		if ok && ((isIncr && f.To <= begin) || (!isIncr && f.From < begin)) {
+			left++
+			continue
+		}
+		if err := l.fs.Remove(y.path(e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove doubles: %w", err)
+		}
+	}
+	if left == 0 {
+		return l.removeChain(timeline)
+	}
+	if err := l.fs.SyncDir(y.aofDir()); err != nil { // or one of them, which is the open increment, comes back and says that it ends
+		return l.latch("sync directory", y.aofDir(), err)
+	}
+	return nil
+}
+
+// tend does what Shipped, BaseShipped, NewTimeline and the disk ask for.
+func (l *Log) tend() error {
+	defer l.bury()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.usable() != nil || l.inc == nil {
+		return nil
+	}
+	l.askResync()
+	if !l.opt.Archive {
+		return nil
+	}
+	if err := l.dropShipped(); err != nil {
+		return err
+	}
+	return l.limitDisk()
+}
+
+// bury closes what was removed, without the lock: where the last name of a large file is gone, this frees its blocks.
+func (l *Log) bury() {
+	l.mu.Lock()
+	dying := l.spool.dying
+	l.spool.dying = nil
+	l.mu.Unlock()
+	for _, f := range dying {
+		_ = f.Close() // it was only read, and not even that
+	}
+}
+
+// dropShipped removes what the archive has. What cannot be removed is tried again.
+func (l *Log) dropShipped() error {
+	var (
+		errs    []error
+		dropped bool
+	)
+	for _, sh := range l.shelves {
+		n, err := l.dropShippedOf(sh)
+		dropped = dropped || n > 0
+		errs = append(errs, err)
+	}
+	if dropped {
+		errs = append(errs, l.relist())
+		l.publish()
+	}
+	return l.noteSpool("what is in the archive cannot be removed", errors.Join(errs...))
+}
+
+// dropShippedOf returns how much it removed.
+func (l *Log) dropShippedOf(sh *shelf) (n int, err error) {
+	shipped := l.show.shippedTo(sh.Timeline)
+	if sh.Bootable && sh.Guard == nil && len(sh.incrs) > 0 && shipped >= sh.incrs[len(sh.incrs)-1].To {
+		return 1, l.removeRetained(sh.Timeline)
+	}
+	files := sh.files()
+	for _, k := range files {
+		if k.chain || (k.isIncr() && k.To > shipped) || (!k.isIncr() && l.show.needsBase(sh.Timeline, &k.LogFile)) {
+			continue
+		}
+		if err := l.removeKept(k); err != nil {
+			return n, err
+		}
+		n++
+	}
+	if n > 0 && n == len(files) {
+		return n, errors.Join(l.removeChain(sh.Timeline), l.removeEmpty(l.at.retainedDir()))
+	}
+	return n, nil
+}
+
+// removeKept removes a file from retained/.
+func (l *Log) removeKept(k *kept) error {
+	if f, err := l.fs.OpenFile(k.path, os.O_RDONLY, 0); err == nil {
+		l.spool.dying = append(l.spool.dying, f)
+	}
+	if err := l.fs.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove retained file: %w", err)
+	}
+	return nil
+}
+
+// noteSpool says msg when it begins to be so, with err not nil. It returns the latch.
+func (l *Log) noteSpool(msg string, err error) error {
+	if err != nil && !l.spool.noted[msg] && l.failed == nil {
+		call2(l.opt.Observer.Note, msg, err.Error())
+	}
+	l.spool.noted[msg] = err != nil
+	return l.failed
+}
+
+// askResync has the next Resume ask for a full resync if NewTimeline wanted one.
+func (l *Log) askResync() {
+	why := l.show.wanted()
+	r := &l.rewrites
+	if why == "" || r.held > 0 {
+		return
+	}
+	if r.wantFull {
+		l.show.granted()
+		return
+	}
+	err := l.spaceFor(l.baseBytes + spaceMargin)
+	if _ = l.noteSpool("a new timeline has to wait for disk space", err); err != nil {
+		return
+	}
+	l.show.granted()
+	call2(l.opt.Observer.Note, "a full resync is asked for: the archive needs a new timeline", why)
+	r.wantFull = true
+	select {
+	case l.reconnect <- struct{}{}:
+	default:
+	}
+}
+
+// wanted returns why a new timeline is asked for, or nothing.
+func (s *showcase) wanted() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.want
+}
+
+// granted ends the wish for a new timeline.
+func (s *showcase) granted() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want = ""
+}
+
+// resyncedNow takes up that a full resync is in place: what was wanted of the timeline before is history.
+func (l *Log) resyncedNow() error {
+	l.show.granted()
+	l.spool.asked = false
+	return l.readShelves()
+}

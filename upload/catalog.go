@@ -1,0 +1,366 @@
+package upload
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// recordsAtOnce is how many small objects are read beside one another.
+const recordsAtOnce = 16
+
+// Catalog is what an archive holds, as its names tell it.
+type Catalog struct {
+	// Archive is where it is, without secrets.
+	Archive string
+	// Timelines are the oldest first; the last is the newest.
+	Timelines []ArchivedTimeline
+	// Unknown counts objects below timelines/ whose names are none of ours.
+	Unknown int
+}
+
+// ArchivedTimeline is what an archive holds of one timeline.
+type ArchivedTimeline struct {
+	ID string
+	// Epoch is the one under which it was created.
+	Epoch int64
+	// Pin is set while the timeline is pinned.
+	Pin *PinRecord
+	// Moments are the places before a FLUSHALL that are kept, ascending.
+	Moments []Moment
+	// Bases are ascending by offset, Segments by where they begin, and then by where they end. Those of Void are in neither.
+	Bases    []ArchivedBase
+	Segments []ArchivedSegment
+	// Void is what a holder of an older epoch wrote behind the place where a newer one took over: it does not count.
+	Void []Object
+}
+
+// ArchivedBase is a base in a store.
+type ArchivedBase struct {
+	BaseKey
+	Bytes int64 // of the object
+}
+
+// ArchivedSegment is a segment in a store.
+type ArchivedSegment struct {
+	SegmentKey
+	Bytes int64 // of the object
+}
+
+// ReadCatalog lists an archive. It reads names, and the small records of timelines and epochs, no data. Errors are the store's, and *DamagedError.
+func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
+	b := builder{store: store, timelines: map[string]*ArchivedTimeline{}, pinned: map[string]bool{}}
+	if err := b.list(ctx, TimelinesPrefix()); err != nil {
+		return nil, err
+	}
+	if err := b.finish(ctx); err != nil {
+		return nil, err
+	}
+	c := &Catalog{Archive: store.String(), Unknown: b.unknown}
+	for _, t := range b.timelines {
+		c.Timelines = append(c.Timelines, *t)
+	}
+	slices.SortFunc(c.Timelines, func(x, y ArchivedTimeline) int {
+		return cmp.Or(cmp.Compare(x.Epoch, y.Epoch), cmp.Compare(timelineNumber(x.ID), timelineNumber(y.ID)), strings.Compare(x.ID, y.ID))
+	})
+	return c, nil
+}
+
+// ReadTimeline lists one timeline alone, as ReadCatalog does; one that is not there is empty.
+func ReadTimeline(ctx context.Context, store Store, id string) (*ArchivedTimeline, error) {
+	if err := CheckTimeline(id); err != nil {
+		return nil, err
+	}
+	b := builder{store: store, timelines: map[string]*ArchivedTimeline{}, pinned: map[string]bool{}}
+	if err := b.list(ctx, TimelinePrefix(id)); err != nil {
+		return nil, err
+	}
+	t := b.timeline(id)
+	if err := b.finish(ctx); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// builder makes ArchivedTimelines.
+type builder struct {
+	store     Store
+	timelines map[string]*ArchivedTimeline
+	pinned    map[string]bool
+	unknown   int
+}
+
+func (b *builder) timeline(id string) *ArchivedTimeline {
+	t, ok := b.timelines[id]
+	if !ok {
+		t = &ArchivedTimeline{ID: id}
+		b.timelines[id] = t
+	}
+	return t
+}
+
+// list takes the names below a prefix.
+func (b *builder) list(ctx context.Context, prefix string) error {
+	for obj, err := range b.store.List(ctx, prefix, "") {
+		if err != nil {
+			return fmt.Errorf("list %s: %w", prefix, err)
+		}
+		b.name(obj)
+	}
+	return nil
+}
+
+func (b *builder) name(obj Object) {
+	if k, ok := ParseSegmentKey(obj.Key); ok {
+		t := b.timeline(k.Timeline)
+		t.Segments = append(t.Segments, ArchivedSegment{SegmentKey: k, Bytes: obj.Size})
+		return
+	}
+	if k, ok := ParseBaseKey(obj.Key); ok {
+		t := b.timeline(k.Timeline)
+		t.Bases = append(t.Bases, ArchivedBase{BaseKey: k, Bytes: obj.Size})
+		return
+	}
+	if m, ok := ParseMoment(obj.Key); ok {
+		t := b.timeline(m.Timeline)
+		t.Moments = append(t.Moments, m)
+		return
+	}
+	id, name, ok := cutTimeline(obj.Key, "")
+	switch {
+	case ok && name == timelineName:
+		b.timeline(id)
+	case ok && name == pinName:
+		b.timeline(id)
+		b.pinned[id] = true
+	default:
+		b.unknown++
+	}
+}
+
+// finish reads the records, and applies them.
+func (b *builder) finish(ctx context.Context) error {
+	oldest, newest := b.epochs()
+	takeovers, err := b.takeovers(ctx, oldest, newest)
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(recordsAtOnce)
+	for _, t := range b.timelines {
+		g.Go(func() error { return t.records(gctx, b.store, b.pinned[t.ID]) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, t := range b.timelines {
+		t.apply(takeovers)
+	}
+	return nil
+}
+
+// epochs returns the least epoch of an object, and whether there are objects.
+func (b *builder) epochs() (oldest int64, some bool) {
+	oldest = maxEpoch
+	for _, t := range b.timelines {
+		for _, base := range t.Bases {
+			oldest, some = min(oldest, base.Epoch), true
+		}
+		for _, seg := range t.Segments {
+			oldest, some = min(oldest, seg.Epoch), true
+		}
+	}
+	return oldest, some
+}
+
+// takeovers reads the records of the epochs that can have an older one's objects behind their beginning.
+func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]EpochRecord, error) {
+	if !some {
+		return nil, nil
+	}
+	var (
+		mu      sync.Mutex
+		records []EpochRecord
+	)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(recordsAtOnce)
+	for obj, err := range b.store.List(ctx, EpochsPrefix(), EpochKey(oldest)) {
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("list %s: %w", EpochsPrefix(), err), g.Wait())
+		}
+		n, ok := ParseEpochKey(obj.Key)
+		if !ok {
+			continue
+		}
+		g.Go(func() error {
+			rec, err := readRecord[EpochRecord](gctx, b.store, obj.Key)
+			if err != nil {
+				return err
+			}
+			if rec.Epoch != n {
+				return &DamagedError{Key: obj.Key, What: fmt.Sprintf("it is about epoch %d", rec.Epoch)}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			records = append(records, rec)
+			return nil
+		})
+	}
+	return records, g.Wait()
+}
+
+// records reads those of a timeline. One without its own was created by the first who wrote to it.
+func (t *ArchivedTimeline) records(ctx context.Context, store Store, pinned bool) error {
+	rec, err := readRecord[TimelineRecord](ctx, store, TimelineKey(t.ID))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		t.Epoch = t.firstEpoch()
+	case err != nil:
+		return err
+	default:
+		t.Epoch = rec.Epoch
+	}
+	if !pinned {
+		return nil
+	}
+	pin, err := ReadPin(ctx, store, t.ID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.Pin = &pin
+	return nil
+}
+
+func (t *ArchivedTimeline) firstEpoch() int64 {
+	first := int64(0)
+	for _, base := range t.Bases {
+		if first == 0 || base.Epoch < first {
+			first = base.Epoch
+		}
+	}
+	for _, seg := range t.Segments {
+		if first == 0 || seg.Epoch < first {
+			first = seg.Epoch
+		}
+	}
+	return first
+}
+
+// apply puts aside what does not count, and sorts the rest. An object of epoch e counts if each later epoch that took over this timeline did so at its end
+// or behind.
+func (t *ArchivedTimeline) apply(takeovers []EpochRecord) {
+	var mine []EpochRecord
+	for _, rec := range takeovers {
+		if rec.Timeline == t.ID {
+			mine = append(mine, rec)
+		}
+	}
+	void := func(epoch int64, end stream.Offset) bool {
+		return slices.ContainsFunc(mine, func(rec EpochRecord) bool { return rec.Epoch > epoch && end > rec.Offset })
+	}
+	t.Bases = slices.DeleteFunc(t.Bases, func(base ArchivedBase) bool {
+		if !void(base.Epoch, base.Offset) {
+			return false
+		}
+		t.Void = append(t.Void, Object{Key: base.String(), Size: base.Bytes})
+		return true
+	})
+	t.Segments = slices.DeleteFunc(t.Segments, func(seg ArchivedSegment) bool {
+		if !void(seg.Epoch, seg.To) {
+			return false
+		}
+		t.Void = append(t.Void, Object{Key: seg.String(), Size: seg.Bytes})
+		return true
+	})
+	slices.SortFunc(t.Bases, func(x, y ArchivedBase) int {
+		return cmp.Or(cmp.Compare(x.Offset, y.Offset), cmp.Compare(x.UnixMilli, y.UnixMilli), cmp.Compare(x.Epoch, y.Epoch))
+	})
+	slices.SortFunc(t.Segments, func(x, y ArchivedSegment) int {
+		return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.To, y.To), cmp.Compare(x.ToMilli, y.ToMilli), cmp.Compare(x.Epoch, y.Epoch))
+	})
+	slices.SortFunc(t.Moments, func(x, y Moment) int { return cmp.Compare(x.Offset, y.Offset) })
+}
+
+// Window is a range of a timeline in which every boundary can be restored: it begins at a base.
+type Window struct {
+	Timeline string        `json:"timeline"`
+	From     stream.Offset `json:"from"`
+	To       stream.Offset `json:"to"`
+	Begin    time.Time     `json:"begin"`
+	End      time.Time     `json:"end"`
+}
+
+// String is the window for people.
+func (w Window) String() string {
+	return fmt.Sprintf("timeline %s, offsets %d to %d, %s to %s",
+		w.Timeline, w.From, w.To, w.Begin.Format(time.RFC3339), w.End.Format(time.RFC3339))
+}
+
+// Windows returns what can be restored, in the order of the timelines.
+func (c *Catalog) Windows() []Window {
+	var all []Window
+	for i := range c.Timelines {
+		all = append(all, c.Timelines[i].Windows()...)
+	}
+	return all
+}
+
+// Windows returns what can be restored of the timeline, ascending. Between two of them is a gap.
+func (t *ArchivedTimeline) Windows() []Window {
+	var all []Window
+	next := 0
+	for _, base := range t.Bases {
+		if n := len(all); n > 0 && base.Offset <= all[n-1].To {
+			continue
+		}
+		end, milli := base.Offset, base.UnixMilli
+		for ; next < len(t.Segments) && t.Segments[next].From <= end; next++ {
+			switch seg := t.Segments[next]; {
+			case seg.To > end:
+				end, milli = seg.To, max(milli, seg.ToMilli)
+			case seg.To == end:
+				milli = max(milli, seg.ToMilli)
+			}
+		}
+		all = append(all, Window{
+			Timeline: t.ID, From: base.Offset, To: end, Begin: time.UnixMilli(base.UnixMilli).UTC(), End: time.UnixMilli(milli).UTC(),
+		})
+	}
+	return all
+}
+
+// Runs returns the ranges of the stream that segments have without a hole, ascending, whether a base goes before them or not. A base counts as an empty one.
+func (t *ArchivedTimeline) Runs() []stream.Range {
+	var all []stream.Range
+	add := func(from, to stream.Offset) {
+		if n := len(all); n > 0 && from <= all[n-1].To {
+			all[n-1].To = max(all[n-1].To, to)
+			return
+		}
+		all = append(all, stream.Range{From: from, To: to})
+	}
+	bases := t.Bases
+	for _, seg := range t.Segments {
+		for len(bases) > 0 && bases[0].Offset <= seg.From {
+			add(bases[0].Offset, bases[0].Offset)
+			bases = bases[1:]
+		}
+		add(seg.From, seg.To)
+	}
+	for _, base := range bases {
+		add(base.Offset, base.Offset)
+	}
+	return all
+}

@@ -1,0 +1,310 @@
+package upload
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// Target is what is to be restored; the zero value: the newest state there is. Of Offset and Time at most one is set.
+type Target struct {
+	// Timeline is whose; "": of the newest, or, for a Time, of the newest that had begun then.
+	Timeline string
+	// Offset: the state at the last boundary at or before it.
+	Offset *stream.Offset
+	// Time: the state at the last boundary at or above the last mark with this time or an earlier one.
+	Time time.Time
+}
+
+// String is the target for people.
+func (t Target) String() string {
+	switch {
+	case t.Offset != nil:
+		return fmt.Sprintf("offset %d", *t.Offset)
+	case !t.Time.IsZero():
+		return t.Time.Format(time.RFC3339Nano)
+	default:
+		return "the newest state"
+	}
+}
+
+// Plan is what to restore a target from.
+type Plan struct {
+	Timeline string
+	Base     ArchivedBase
+	// Segments cover all from the base on without a hole, and are as few as possible. The first may begin before the base does, and each before the
+	// end of the one before. If the target is the base itself, one of them states its position, where there is such.
+	Segments []ArchivedSegment
+	Cut      Cut
+	// Window is where the target lies.
+	Window Window
+}
+
+// Bytes is the size of the plan's objects.
+func (p *Plan) Bytes() int64 {
+	n := p.Base.Bytes
+	for i := range p.Segments {
+		n += p.Segments[i].Bytes
+	}
+	return n
+}
+
+// ErrNoBackup says that there is nothing to restore from: no archive at this place, no such timeline, or no base yet.
+var ErrNoBackup = errors.New("no backup found")
+
+// WindowError says that the target is not in the archive.
+type WindowError struct {
+	Target  Target
+	Windows []Window // what is
+}
+
+// Error names the windows.
+func (e *WindowError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v is outside of what can be restored:", e.Target)
+	for i, w := range e.Windows {
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		fmt.Fprintf(&b, " %v", w)
+	}
+	return b.String()
+}
+
+// HoleError says that the archive lacks bytes on the way to the target.
+type HoleError struct {
+	Timeline string
+	Missing  stream.Range
+	// Window is what can be restored before the hole.
+	Window Window
+}
+
+// Error names the hole, and what is before it.
+func (e *HoleError) Error() string {
+	return fmt.Sprintf("timeline %s lacks the bytes behind offset %d, up to %d; before the hole there is %v",
+		e.Timeline, e.Missing.From, e.Missing.To, e.Window)
+}
+
+// GuardError says that the newest timeline began with next to nothing, and that nobody has said yet that this is right.
+type GuardError struct {
+	Timeline string // the newest
+	Before   string // the one before, which is pinned
+}
+
+// Error names both.
+func (e *GuardError) Error() string {
+	return fmt.Sprintf("timeline %s began almost empty after %s: say which of the two is to be restored", e.Timeline, e.Before)
+}
+
+// Guarded returns the newest timeline and the one before it, if the guard tripped between them and nobody has unpinned the latter.
+func (c *Catalog) Guarded() (newest, before string, tripped bool) {
+	n := len(c.Timelines)
+	if n < 2 || c.Timelines[n-2].Pin == nil || c.Timelines[n-2].Pin.Reason != PinGuard {
+		return "", "", false
+	}
+	return c.Timelines[n-1].ID, c.Timelines[n-2].ID, true
+}
+
+// Plan finds what to restore a target from: the newest base at or before it, and the fewest segments from there. Errors: ErrNoBackup, *WindowError,
+// *HoleError, *GuardError.
+func (c *Catalog) Plan(target Target) (*Plan, error) {
+	t, err := c.choose(target)
+	if err != nil {
+		return nil, err
+	}
+	windows := t.Windows()
+	switch {
+	case len(windows) == 0:
+		return nil, fmt.Errorf("%w: timeline %s of %s has no base", ErrNoBackup, t.ID, c.Archive)
+	case target.Offset != nil:
+		return t.planOffset(target, windows)
+	case !target.Time.IsZero():
+		return t.planTime(target, windows)
+	default:
+		return t.planEnd(windows)
+	}
+}
+
+// choose returns the timeline of a target.
+func (c *Catalog) choose(target Target) (*ArchivedTimeline, error) {
+	if target.Timeline != "" {
+		for i := range c.Timelines {
+			if c.Timelines[i].ID == target.Timeline {
+				return &c.Timelines[i], nil
+			}
+		}
+		return nil, fmt.Errorf("%w: %s has no timeline %s", ErrNoBackup, c.Archive, target.Timeline)
+	}
+	with := slices.DeleteFunc(slices.Clone(c.Timelines), func(t ArchivedTimeline) bool { return len(t.Bases) == 0 })
+	if len(with) == 0 {
+		return nil, fmt.Errorf("%w in %s", ErrNoBackup, c.Archive)
+	}
+	chosen := &with[len(with)-1]
+	if !target.Time.IsZero() {
+		for i := range slices.Backward(with) {
+			if with[i].Bases[0].UnixMilli <= target.Time.UnixMilli() {
+				chosen = &with[i]
+				break
+			}
+		}
+	}
+	newest, before, tripped := c.Guarded()
+	if tripped && (chosen.ID == newest || len(c.Timelines[len(c.Timelines)-1].Bases) == 0) {
+		return nil, &GuardError{Timeline: newest, Before: before}
+	}
+	return chosen, nil
+}
+
+// planEnd plans for the end of everything that is there: a hole before it is an error, not an end.
+func (t *ArchivedTimeline) planEnd(windows []Window) (*Plan, error) {
+	base := t.Bases[len(t.Bases)-1]
+	w := windows[len(windows)-1]
+	p := &Plan{Timeline: t.ID, Base: base, Window: w}
+	for _, seg := range t.Segments {
+		if seg.From > w.To {
+			return nil, &HoleError{Timeline: t.ID, Missing: stream.Range{From: w.To, To: seg.From}, Window: w}
+		}
+	}
+	p.Segments, _ = t.cover(base.Offset, w.To)
+	return p, nil
+}
+
+// planOffset plans for an offset.
+func (t *ArchivedTimeline) planOffset(target Target, windows []Window) (*Plan, error) {
+	want := *target.Offset
+	i, _ := slices.BinarySearchFunc(t.Bases, want+1, func(base ArchivedBase, o stream.Offset) int { return cmp.Compare(base.Offset, o) })
+	if i == 0 || want > t.end() {
+		return nil, &WindowError{Target: target, Windows: windows}
+	}
+	base := t.Bases[i-1]
+	p := &Plan{Timeline: t.ID, Base: base, Cut: Cut{Offset: &want}, Window: windowOf(windows, base.Offset)}
+	var reached stream.Offset
+	if p.Segments, reached = t.cover(base.Offset, want); reached < want {
+		return nil, t.hole(reached, p.Window)
+	}
+	return p, nil
+}
+
+// planTime plans for a time. Offsets do not tell where it is; the times in the names do.
+func (t *ArchivedTimeline) planTime(target Target, windows []Window) (*Plan, error) {
+	want := target.Time.UnixMilli()
+	i := len(t.Bases) - 1
+	for i >= 0 && t.Bases[i].UnixMilli > want {
+		i--
+	}
+	if i < 0 || want > windows[len(windows)-1].End.UnixMilli() && want > t.endMilli() {
+		return nil, &WindowError{Target: target, Windows: windows}
+	}
+	base := t.Bases[i]
+	p := &Plan{Timeline: t.ID, Base: base, Cut: Cut{UnixMilli: want}, Window: windowOf(windows, base.Offset)}
+	if want > p.Window.End.UnixMilli() {
+		return nil, t.hole(p.Window.To, p.Window)
+	}
+	to := base.Offset
+	for _, seg := range t.Segments {
+		if seg.FromMilli <= want && seg.From <= p.Window.To {
+			to = max(to, seg.To)
+		}
+	}
+	p.Segments, _ = t.cover(base.Offset, min(to, p.Window.To))
+	for n := len(p.Segments); n > 1 && p.Segments[n-1].FromMilli > want; n-- {
+		p.Segments = p.Segments[:n-1]
+	}
+	return p, nil
+}
+
+// windowOf returns the window that has a base.
+func windowOf(windows []Window, base stream.Offset) Window {
+	for _, w := range windows {
+		if base >= w.From && base <= w.To {
+			return w
+		}
+	}
+	return Window{}
+}
+
+// end is the last offset of anything that is there.
+func (t *ArchivedTimeline) end() stream.Offset {
+	var end stream.Offset
+	for _, seg := range t.Segments {
+		end = max(end, seg.To)
+	}
+	for _, base := range t.Bases {
+		end = max(end, base.Offset)
+	}
+	return end
+}
+
+// endMilli is the last time of anything that is there.
+func (t *ArchivedTimeline) endMilli() int64 {
+	var end int64
+	for _, seg := range t.Segments {
+		end = max(end, seg.ToMilli)
+	}
+	return end
+}
+
+// hole is the error for what is missing behind an offset.
+func (t *ArchivedTimeline) hole(from stream.Offset, w Window) error {
+	to := t.end()
+	for _, seg := range t.Segments {
+		if seg.From > from {
+			to = min(to, seg.From)
+		}
+	}
+	for _, base := range t.Bases {
+		if base.Offset > from {
+			to = min(to, base.Offset)
+		}
+	}
+	return &HoleError{Timeline: t.ID, Missing: stream.Range{From: from, To: to}, Window: w}
+}
+
+// cover returns the fewest segments that have all from one offset to another, and how far they get. Each is the one that reaches farthest of those
+// that begin where the one before ended, or earlier. For nothing it is a segment that states the place, if there is one.
+func (t *ArchivedTimeline) cover(from, to stream.Offset) (segs []ArchivedSegment, reached stream.Offset) {
+	reached = from
+	if from >= to {
+		return t.stating(from), reached
+	}
+	next := 0
+	var best *ArchivedSegment
+	for reached < to {
+		for ; next < len(t.Segments) && t.Segments[next].From <= reached; next++ {
+			if seg := &t.Segments[next]; best == nil || seg.better(best) {
+				best = seg
+			}
+		}
+		if best == nil || best.To <= reached {
+			return segs, reached
+		}
+		segs = append(segs, *best)
+		reached = best.To
+	}
+	return segs, reached
+}
+
+// better reports whether s takes a plan further than o: of two that reach the same place the later holder's, and then the shorter one.
+func (s *ArchivedSegment) better(o *ArchivedSegment) bool {
+	return cmp.Or(cmp.Compare(s.To, o.To), cmp.Compare(s.Epoch, o.Epoch), cmp.Compare(o.Bytes, s.Bytes)) > 0
+}
+
+// stating returns the smallest segment that says with which replid and database an offset goes on.
+func (t *ArchivedTimeline) stating(at stream.Offset) []ArchivedSegment {
+	var best *ArchivedSegment
+	for i := range t.Segments {
+		seg := &t.Segments[i]
+		if seg.From <= at && at <= seg.To && (best == nil || seg.Bytes < best.Bytes) {
+			best = seg
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return []ArchivedSegment{*best}
+}
