@@ -96,7 +96,7 @@ func (h *history) endReplID(ctx context.Context, end stream.Offset) (stream.Repl
 }
 
 // lastReplID reads the mark at the end of a segment.
-func lastReplID(ctx context.Context, store Store, seg StoredSegment) (id stream.ReplID, err error) {
+func lastReplID(ctx context.Context, store Store, seg ArchivedSegment) (id stream.ReplID, err error) {
 	body, _, err := store.Get(ctx, seg.String(), 0, -1)
 	if err != nil {
 		return id, err

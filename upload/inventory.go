@@ -47,7 +47,7 @@ func startChain(inv *ArchivedTimeline, first stream.Offset) chain {
 }
 
 // lastSegment is the smallest that ends at an offset.
-func lastSegment(inv *ArchivedTimeline, end stream.Offset) (last StoredSegment, ok bool) {
+func lastSegment(inv *ArchivedTimeline, end stream.Offset) (last ArchivedSegment, ok bool) {
 	for _, s := range inv.Segments {
 		if s.To == end && (!ok || s.Bytes <= last.Bytes) {
 			last, ok = s, true
