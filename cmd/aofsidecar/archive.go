@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -28,6 +29,7 @@ const (
 type archive struct {
 	url      string // without secrets
 	store    upload.Store
+	raw      upload.Store // without what is around it
 	requests *upload.Requests
 	config   ArchiveConfig
 }
@@ -74,8 +76,8 @@ func shipArchive(config ArchiveConfig, seen func(upload.Request)) *archive {
 // decorate puts around a store what every archive has: requests that stand still are ended, each is counted, and what may pass is tried again.
 func decorate(config ArchiveConfig, url string, store upload.Store, retry upload.RetryOptions, seen func(upload.Request)) *archive {
 	requests := &upload.Requests{}
-	store = requests.Watch(upload.Stall(store, stallAfter), seen)
-	return &archive{url: url, store: upload.Retry(store, retry), requests: requests, config: config}
+	watched := requests.Watch(upload.Stall(store, stallAfter), seen)
+	return &archive{url: url, store: upload.Retry(watched, retry), raw: store, requests: requests, config: config}
 }
 
 // openStore opens the store at a checked URL. A directory that is not there is made, or is an fs.ErrNotExist.
@@ -114,10 +116,10 @@ func (c ArchiveConfig) sealer() (*upload.Sealer, error) {
 	return upload.NewSealer(options)
 }
 
-// opener reads the objects of an archive. The identity file is read afresh. No error repeats what is in it.
-func (c ArchiveConfig) opener() (*upload.Opener, error) {
+// identities are the secret keys that open what is encrypted; the file is read afresh. No error repeats what is in it.
+func (c ArchiveConfig) identities() ([]age.Identity, error) {
 	if c.Encryption.IdentityFile == "" {
-		return upload.NewOpener(nil), nil
+		return nil, nil
 	}
 	text, err := readBounded(c.Encryption.IdentityFile)
 	if err != nil {
@@ -127,5 +129,15 @@ func (c ArchiveConfig) opener() (*upload.Opener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive.encryption.identity-file: %s has what is no age identity, or none", c.Encryption.IdentityFile)
 	}
-	return upload.NewOpener(identities), nil
+	return identities, nil
 }
+
+// done gives the archive back, and adds to a command's error what goes wrong with that.
+func (a *archive) done(err *error) {
+	if closer, ok := a.raw.(io.Closer); ok {
+		*err = errors.Join(*err, closer.Close())
+	}
+}
+
+// isNotFound reports whether there is no such object.
+func isNotFound(err error) bool { return errors.Is(err, upload.ErrNotFound) }

@@ -99,7 +99,7 @@ func (o *shipEvents) shipped(s upload.ShippedSegment) {
 		bytesField(s.Sealed), took(s.Took))
 }
 
-func (o *shipEvents) baseStored(s upload.StoredBase) {
+func (o *shipEvents) baseStored(s upload.ShippedBase) {
 	o.stored("base", s.Plain)
 	o.log.Info("a base is stored", zap.String(keyTimeline, s.Key.Timeline), zap.Int64(keyOffset, int64(s.Key.Offset)), zap.Int64("plain", s.Plain),
 		bytesField(s.Sealed), took(s.Took))
