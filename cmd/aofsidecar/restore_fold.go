@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
@@ -62,14 +65,11 @@ func markTime(args [][]byte) (int64, bool) {
 
 // unknownText names commands that could not be run.
 func unknownText(unknown map[string]int64) string {
-	var b bytes.Buffer
-	for name, n := range unknown {
-		if b.Len() > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%s %d times", name, n)
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		words = append(words, fmt.Sprintf("%s %d times", name, unknown[name]))
 	}
-	return b.String()
+	return strings.Join(words, ", ")
 }
 
 // withoutMagic drops the first line, which is a comment to those who load a file, and an unknown command to who is sent it.
