@@ -99,7 +99,7 @@ func (m *machine) take(fsys *fsxtest.FS) {
 // left is what a crash leaves now.
 func (m *machine) left(crash fsxtest.Crash, after string) *crashed {
 	return &crashed{
-		t: m.t, fs: m.fs.CrashClone(crash), opt: m.opt, promise: m.promise.clone(), depth: 1, rng: m.rng, after: after,
+		t: m.t, fs: m.fs.CrashClone(crash), opt: m.opt, promise: m.promise.clone(), known: m.known, depth: 1, rng: m.rng, after: after,
 	}
 }
 

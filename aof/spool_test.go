@@ -295,4 +295,3 @@ func TestParseKept(t *testing.T) {
 		require.False(t, ok, name)
 	}
 }
-
