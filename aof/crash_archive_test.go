@@ -81,6 +81,9 @@ func (p *promise) requireOwed(t require.TestingT, l *Log, where string) {
 func (r *crashRig) ship() error {
 	for _, tl := range r.l.Holdings().Timelines {
 		o := r.promise.owed[tl.ID]
+		if len(tl.Bases) == 0 { // the archive has one
+			continue
+		}
 		base := tl.Bases[0]
 		to := base.From
 		if n := len(tl.Increments); n > 0 && r.rng.IntN(4) > 0 {
@@ -96,7 +99,21 @@ func (r *crashRig) ship() error {
 			r.l.Shipped(tl.ID, to)
 		}
 	}
-	return r.l.tend()
+	return r.l.tendAll()
+}
+
+// tendAll is what Run does until there is nothing left to do.
+func (l *Log) tendAll() error {
+	for {
+		if err := l.tend(); err != nil {
+			return err
+		}
+		select {
+		case <-l.spool.tend:
+		default:
+			return nil
+		}
+	}
 }
 
 // shipAll has the archive get everything.
@@ -108,7 +125,7 @@ func (r *crashRig) shipAll() {
 		r.promise.owed[tl.ID] = o
 		r.l.Shipped(tl.ID, o.through)
 	}
-	require.NoError(r.t, r.l.tend())
+	require.NoError(r.t, r.l.tendAll())
 }
 
 // TestCrashAtEveryOperationWithAnArchive requires in addition that what the log told of, and the archive does not have, is there
@@ -168,7 +185,7 @@ func (r *crashRig) giveUp() {
 	r.promise.owed = nil
 	for r.l.droppable() > 0 {
 		r.l.opt.MaxDisk.Bytes = r.l.diskUsed() - 1
-		require.NoError(r.t, r.l.tend())
+		require.NoError(r.t, r.l.tendAll())
 		requireHoldings(r.t, r.l, r.known.of, "given up")
 	}
 }

@@ -144,13 +144,13 @@ func TestMaxDiskOfAnEndedTimeline(t *testing.T) {
 		require.True(t, sh.Bootable)
 		files := sh.files()
 		r.l.opt.MaxDisk.Bytes = r.l.diskUsed() - 1
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		require.Len(t, r.l.shelves[0].files(), len(files)-1)
 		require.False(t, r.l.Status().Retained[0].Bootable)
 		require.Empty(t, *lost, "a base is no stream")
 		require.Equal(t, old.Increments, r.l.Holdings().Timelines[0].Increments)
 		r.l.opt.MaxDisk.Bytes = r.l.diskUsed() - 1
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		require.Equal(t, []stream.Range{{From: old.Increments[0].From, To: old.Increments[0].To}}, r.l.Holdings().Timelines[0].Lost)
 		require.Equal(t, *lost, r.l.Holdings().Timelines[0].Lost)
 		r.held()
@@ -158,11 +158,11 @@ func TestMaxDiskOfAnEndedTimeline(t *testing.T) {
 		f := failOps(r.fs, -1, syscall.EACCES, inRetained(fsxtest.Remove, ""))
 		r.l.opt.MaxDisk.Bytes = r.l.diskUsed() - r.l.droppable()
 		for range 3 {
-			require.NoError(t, r.l.tend())
+			require.NoError(t, r.l.tendAll())
 		}
 		require.Len(t, r.seen().notes, 1)
 		f.heal()
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		require.Len(t, r.l.Holdings().Timelines, 1)
 		require.Empty(t, r.spooled())
 		r.held()
