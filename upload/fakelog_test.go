@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -37,7 +38,8 @@ type fakeLog struct {
 	truth map[string]*truth   // by timeline
 	other map[string][]*truth // what it was before another upstream went another way
 
-	places []fakePlace     // boundaries in the open increment
+	places []fakePlace // boundaries in the open increment
+	forks  []stream.Offset
 	resend []stream.Offset // boundaries whose bytes come again after a crash
 
 	keeps   bool // nothing goes when it is shipped
@@ -58,6 +60,7 @@ type truth struct {
 	origin     stream.Offset
 	bytes      []byte
 	boundaries []stream.Offset
+	dbs        map[stream.Offset]int
 }
 
 func newFakeLog(seed uint64) *fakeLog {
@@ -206,7 +209,7 @@ func (l *fakeLog) resync(id stream.ReplID, at stream.Offset) {
 	for l.truth[timeline] != nil {
 		timeline = "9" + timeline
 	}
-	l.truth[timeline] = &truth{origin: at, boundaries: []stream.Offset{at}}
+	l.truth[timeline] = &truth{origin: at, boundaries: []stream.Offset{at}, dbs: map[stream.Offset]int{at: 0}}
 	l.lines = append(l.lines, stream.Timeline{ID: timeline})
 	l.base()
 	l.open()
@@ -295,6 +298,7 @@ func (l *fakeLog) stream(p []byte, kept bool) {
 func (l *fakeLog) boundary() {
 	tr := l.truth[l.line().ID]
 	tr.boundaries = append(tr.boundaries, l.written)
+	tr.dbs[l.written] = l.db
 	l.place()
 }
 
@@ -320,8 +324,9 @@ func (l *fakeLog) Crash(n int, another stream.ReplID) {
 		l.resend = slices.Clone(tr.boundaries[i+1:])
 	} else {
 		l.other[line.ID] = append(l.other[line.ID], &truth{origin: tr.origin, bytes: tr.bytes, boundaries: tr.boundaries})
-		l.truth[line.ID] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes[:to.offset-tr.origin]), boundaries: slices.Clone(tr.boundaries[:i+1])}
+		l.truth[line.ID] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes[:to.offset-tr.origin]), boundaries: slices.Clone(tr.boundaries[:i+1]), dbs: maps.Clone(tr.dbs)}
 		l.id = another
+		l.forks = append(l.forks, to.offset)
 	}
 	l.sync()
 }
@@ -337,7 +342,7 @@ func (l *fakeLog) again() {
 		} else {
 			l.append(p)
 		}
-		l.db = -1 // not known, and the next crash does not go back beyond the next increment
+		l.db = tr.dbs[to]
 		l.place()
 	}
 	l.resend = nil
@@ -391,7 +396,7 @@ func (l *fakeLog) Fork(seed uint64) *fakeLog {
 		f.files[name] = &c
 	}
 	for id, tr := range l.truth {
-		f.truth[id] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes), boundaries: slices.Clone(tr.boundaries)}
+		f.truth[id] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes), boundaries: slices.Clone(tr.boundaries), dbs: maps.Clone(tr.dbs)}
 	}
 	return f
 }

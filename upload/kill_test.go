@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -150,6 +151,21 @@ func killAndStart(t *testing.T, seed uint64) {
 	p := start(t, opt, l, store)
 	traffic(l, 100)
 	<-time.After(5 * time.Minute)
+	t.Logf("%s | %s | %v", p.State().Error, p.State().Ahead, l.asked)
+	for _, k := range store.log {
+		t.Log(k)
+	}
+	for k, v := range store.objects {
+		if strings.HasPrefix(k, "epochs") {
+			t.Log(string(v.body))
+		}
+	}
+	for k, v := range l.other {
+		for _, x := range v {
+			t.Log(k, x.origin+stream.Offset(len(x.bytes)))
+		}
+	}
+	t.Log(l.forks)
 	requireShippedAll(t, p, l)
 	c := requireValid(t, store, l)
 	for _, line := range c.Timelines {
