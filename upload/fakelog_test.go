@@ -38,10 +38,10 @@ type fakeLog struct {
 	truth map[string]*truth   // by timeline
 	other map[string][]*truth // what it was before another upstream went another way
 
-	places []fakePlace // boundaries in the open increment
-	forks  []stream.Offset
+	places []fakePlace     // boundaries in the open increment
 	resend []stream.Offset // boundaries whose bytes come again after a crash
 
+	salt    int  // makes the ids of timelines differ from another log's
 	keeps   bool // nothing goes when it is shipped
 	shipped map[string]stream.Offset
 	stored  []string // bases
@@ -205,10 +205,7 @@ func (l *fakeLog) resync(id stream.ReplID, at stream.Offset) {
 	}
 	l.id, l.written, l.db = id, at, 0
 	l.milli = time.Now().UnixMilli()
-	timeline := fmt.Sprintf("%08d-%s", len(l.truth)+1, id.Short())
-	for l.truth[timeline] != nil {
-		timeline = "9" + timeline
-	}
+	timeline := fmt.Sprintf("%08d-%08x", len(l.truth)+1+1000*l.salt, l.salt)
 	l.truth[timeline] = &truth{origin: at, boundaries: []stream.Offset{at}, dbs: map[stream.Offset]int{at: 0}}
 	l.lines = append(l.lines, stream.Timeline{ID: timeline})
 	l.base()
@@ -326,7 +323,6 @@ func (l *fakeLog) Crash(n int, another stream.ReplID) {
 		l.other[line.ID] = append(l.other[line.ID], &truth{origin: tr.origin, bytes: tr.bytes, boundaries: tr.boundaries})
 		l.truth[line.ID] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes[:to.offset-tr.origin]), boundaries: slices.Clone(tr.boundaries[:i+1]), dbs: maps.Clone(tr.dbs)}
 		l.id = another
-		l.forks = append(l.forks, to.offset)
 	}
 	l.sync()
 }
@@ -386,6 +382,8 @@ func (l *fakeLog) Fork(seed uint64) *fakeLog {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := newFakeLog(seed)
+	l.again()
+	l.sync()
 	f.serial, f.id, f.db, f.written, f.milli = l.serial, l.id, l.db, l.written, l.milli
 	for _, line := range l.lines {
 		line.Bases, line.Increments = slices.Clone(line.Bases), slices.Clone(line.Increments)
@@ -395,6 +393,7 @@ func (l *fakeLog) Fork(seed uint64) *fakeLog {
 		c := slices.Clone(*p)
 		f.files[name] = &c
 	}
+	f.places = slices.Clone(l.places)
 	for id, tr := range l.truth {
 		f.truth[id] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes), boundaries: slices.Clone(tr.boundaries), dbs: maps.Clone(tr.dbs)}
 	}
