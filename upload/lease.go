@@ -49,6 +49,7 @@ type leaser struct {
 	holder, host string
 	observer     *Observer
 	failed       func(doing string, err error)
+	held         func(LeaseRecord) // by somebody else
 }
 
 // newHolder returns a name that no other process has.
@@ -109,6 +110,7 @@ func (l *leaser) acquire(ctx context.Context) (*lease, error) {
 			}
 		} else if told != rec.Holder {
 			told = rec.Holder
+			l.held(rec)
 			l.observer.leaseHeld(rec)
 		}
 		wait := l.ttl / leaseTries
@@ -139,7 +141,7 @@ func (l *leaser) take(ctx context.Context, prev LeaseRecord, etag string) (*leas
 		Epoch: max(prev.Epoch, last) + 1, Holder: l.holder, Host: l.host, TTLMilli: l.ttl.Milliseconds(),
 		Timeline: prev.Timeline, Offset: prev.Offset, ReplID: prev.ReplID,
 	}
-	held := &lease{leaser: l, rec: rec, previous: prev, deadline: time.Now().Add(l.ttl)}
+	held := &lease{leaser: l, rec: rec, previous: prev, writing: make(chan struct{}, 1), deadline: time.Now().Add(l.ttl)}
 	if held.etag, err = held.put(ctx, rec, etag); err != nil {
 		return nil, err
 	}
@@ -221,7 +223,7 @@ type lease struct {
 	*leaser
 	previous LeaseRecord // what was there before; zero: nothing
 
-	writing sync.Mutex // one record is written at a time; guards rec and etag
+	writing chan struct{} // of one: one record is written at a time; guards rec and etag
 	rec     LeaseRecord
 	etag    string
 
@@ -230,6 +232,29 @@ type lease struct {
 	timer    *time.Timer
 	lost     bool
 	end      shippedEnd
+}
+
+// prove finds out whether the store honours conditions, with two writes that must be refused: ErrUnconditional.
+func (h *lease) prove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.ttl/leaseTries, fmt.Errorf("no answer for %v", h.ttl/leaseTries))
+	defer cancel()
+	for _, refusal := range []struct {
+		cond Condition
+		want error
+	}{
+		{Condition{Absent: true}, ErrExists},
+		{Condition{ETag: otherETag(h.etag)}, ErrChanged},
+	} {
+		_, err := putRecord(ctx, h.store, LeaseKey(), h.rec, refusal.cond)
+		switch {
+		case errors.Is(err, refusal.want):
+		case err == nil:
+			return fmt.Errorf("%s stores what a condition forbids: %w", h.store, ErrUnconditional)
+		default:
+			return fmt.Errorf("prove conditions: %w", err)
+		}
+	}
+	return nil
 }
 
 // hold runs work under a context that ends the instant the lease is lost, with ErrLeaseLost as its cause, and
@@ -313,8 +338,10 @@ func (h *lease) keep(ctx context.Context, lose context.CancelCauseFunc) {
 func (h *lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.ttl/leaseTries, fmt.Errorf("no answer for %v", h.ttl/leaseTries))
 	defer cancel()
-	h.writing.Lock()
-	defer h.writing.Unlock()
+	if err := h.lock(ctx); err != nil {
+		return err
+	}
+	defer h.unlock()
 	for range leaseTries {
 		begun := time.Now()
 		etag, err := h.put(ctx, h.next(), h.etag)
@@ -342,6 +369,17 @@ func (h *lease) next() LeaseRecord {
 	}
 	return h.rec
 }
+
+func (h *lease) lock(ctx context.Context) error {
+	select {
+	case h.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (h *lease) unlock() { <-h.writing }
 
 // reread finds out who has changed the record: a try of ours whose answer got lost, or somebody else.
 func (h *lease) reread(ctx context.Context) error {
@@ -405,8 +443,10 @@ func (h *lease) announce(ctx context.Context, timeline string, offset stream.Off
 func (h *lease) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(h.ttl/leaseTries, releaseWait))
 	defer cancel()
-	h.writing.Lock()
-	defer h.writing.Unlock()
+	if h.lock(ctx) != nil {
+		return
+	}
+	defer h.unlock()
 	rec := h.next()
 	rec.Released = true
 	if _, err := h.put(ctx, rec, h.etag); err != nil {

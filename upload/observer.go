@@ -15,7 +15,7 @@ type Observer struct {
 	NewHistory func(timeline string) // a timeline is shipped from now on
 
 	Shipped    func(ShippedSegment)       // a segment, and all before it, is stored
-	BaseStored func(StoredBase)           // a base is stored, or was there already
+	BaseStored func(ShippedBase)          // a base is stored, or was there already
 	Merged     func(ShippedSegment)       // a closed increment is stored as one object
 	Gap        func(Gap)                  // stream bytes were gone before they were shipped
 	Kept       func(Moment)               // a FLUSHALL was shipped: the moment before it is kept until it is unpinned
@@ -37,8 +37,8 @@ type ShippedSegment struct {
 	Took   time.Duration
 }
 
-// StoredBase is a base that was stored.
-type StoredBase struct {
+// ShippedBase is a base that was stored.
+type ShippedBase struct {
 	Key    BaseKey
 	Plain  int64
 	Sealed int64 // 0 if it was there already

@@ -15,17 +15,18 @@ func TestFlockNamedSeesThatFileWasReplaced(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 
-	named, err := flockNamed(f, name)
+	stat := func() (os.FileInfo, error) { return os.Stat(name) }
+	named, err := flockNamed(f, name, stat)
 	require.NoError(t, err)
 	require.True(t, named)
 
 	require.NoError(t, os.Remove(name))
-	named, err = flockNamed(f, name)
+	named, err = flockNamed(f, name, stat)
 	require.NoError(t, err)
 	require.False(t, named)
 
 	require.NoError(t, os.WriteFile(name, nil, lockPerm))
-	named, err = flockNamed(f, name)
+	named, err = flockNamed(f, name, stat)
 	require.NoError(t, err)
 	require.False(t, named)
 }

@@ -1,0 +1,198 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/aofsidecar/aofsidecar/internal/resp"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// agree waits until the log has reached the end of what is stored, and finds out whether it is of the same history there: after a kill -9 the log may be
+// behind for a moment, and what comes then may come from another upstream that went another way. false: it is not, and the timeline has been left.
+func (h *history) agree(ctx context.Context) (bool, error) {
+	end := h.chain.end
+	if !h.chain.began {
+		return true, nil
+	}
+	var want stream.ReplID
+	err := h.persist(ctx, "read the end of "+h.id, nil, func() (err error) {
+		want, err = h.endReplID(ctx, end)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	for {
+		changed := h.src.Changed()
+		line, last, ok := h.line(h.id)
+		if !ok {
+			return false, nil
+		}
+		var why string
+		switch ahead := end > line.End.Offset; {
+		case ahead && !last && want == line.End.ReplID:
+			return true, nil // only bases may be left to ship
+		case ahead && want.IsZero():
+			why = fmt.Sprintf("the archive has offset %d and the log %d, and nothing says of which history", end, line.End.Offset)
+		case ahead && want != line.End.ReplID:
+			why = fmt.Sprintf("the archive has offset %d of history %s, and the log is at %v", end, want, line.End)
+		case !ahead && !want.IsZero():
+			ids, err := h.replIDsAt(ctx, &line, end)
+			if errors.Is(err, errMoved) {
+				break
+			}
+			if err != nil {
+				return false, err
+			}
+			if len(ids) == 0 || slices.Contains(ids, want) {
+				return true, nil
+			}
+			why = fmt.Sprintf("at offset %d the archive is of history %s, and the log of %s", end, want, ids[0])
+		case !ahead:
+			return true, nil
+		}
+		h.leave(why, last)
+		if why != "" && !last {
+			h.src.Shipped(h.id, line.End.Offset) // the archive cannot take it, so it is kept for nothing
+			return false, nil
+		}
+		if err := h.await(ctx, changed); err != nil {
+			return false, err
+		}
+	}
+}
+
+// leave gives a timeline up that the log cannot go on with; why may be empty: not yet.
+func (h *history) leave(why string, last bool) {
+	h.progress.ahead(why)
+	if why == "" {
+		return
+	}
+	if h.opt.Observer.Ahead != nil {
+		h.opt.Observer.Ahead(h.id, why)
+	}
+	if last {
+		h.src.NewTimeline(why)
+	}
+}
+
+// endReplID is the history of what is stored up to end; zero: it cannot be told.
+func (h *history) endReplID(ctx context.Context, end stream.Offset) (stream.ReplID, error) {
+	last, ok := lastSegment(h.inv, end)
+	if ok && !last.Age {
+		return lastReplID(ctx, h.store, last)
+	}
+	if h.lease == nil || h.lease.previous.Timeline != h.id {
+		return stream.ReplID{}, nil
+	}
+	id, err := stream.ParseReplID(h.lease.previous.ReplID)
+	if err != nil {
+		return stream.ReplID{}, nil //nolint:nilerr // a record that says nothing says nothing
+	}
+	return id, nil
+}
+
+// lastReplID reads the mark at the end of a segment.
+func lastReplID(ctx context.Context, store Store, seg ArchivedSegment) (id stream.ReplID, err error) {
+	body, _, err := store.Get(ctx, seg.String(), 0, -1)
+	if err != nil {
+		return id, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	plain, err := NewOpener(nil).Open(seg.String(), body)
+	if err != nil {
+		return id, err
+	}
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	tail, err := readTail(plain, markBytes)
+	if err != nil {
+		return id, err
+	}
+	return stream.LastMark(tail).Position.ReplID, nil
+}
+
+// readTail reads to the end and returns the last n bytes.
+func readTail(r io.Reader, n int) ([]byte, error) {
+	buf := make([]byte, 0, examineBuffer)
+	for {
+		if len(buf) == cap(buf) {
+			buf = buf[:copy(buf, buf[len(buf)-n:])]
+		}
+		m, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+m]
+		if errors.Is(err, io.EOF) {
+			return buf[max(0, len(buf)-n):], nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// replIDsAt returns the ids that the log's marks state at an offset, the one above it first; none: the log does not have that offset any more. At
+// one offset there may be several: a failover is marked where it happened.
+func (h *history) replIDsAt(ctx context.Context, line *stream.Timeline, at stream.Offset) ([]stream.ReplID, error) {
+	var ids []stream.ReplID
+	if at == line.End.Offset {
+		ids = append(ids, line.End.ReplID)
+	}
+	for _, inc := range line.Increments {
+		if inc.From > at || inc.Closed && inc.To < at {
+			continue
+		}
+		found, err := h.scanIDs(ctx, inc, at)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, found...)
+	}
+	return ids, nil
+}
+
+func (h *history) scanIDs(ctx context.Context, inc stream.LogFile, at stream.Offset) ([]stream.ReplID, error) {
+	file, err := h.openShared(inc.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.release()
+	var ids []stream.ReplID
+	var f follower
+	r := io.NewSectionReader(file, 0, inc.Bytes)
+	buf := make([]byte, examineBuffer)
+	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		n, rerr := r.Read(buf)
+		for p := buf[:n]; len(p) > 0; {
+			above := f.at.pos.ReplID
+			taken, done, err := f.next(p)
+			if syntax, ok := errors.AsType[*resp.SyntaxError](err); ok {
+				return nil, &LogError{Name: inc.Name, At: f.begin, What: syntax.What}
+			}
+			p = p[taken:]
+			if !done {
+				break
+			}
+			if f.at.pos.Offset >= at && !above.IsZero() && len(ids) == 0 {
+				ids = append(ids, above)
+			}
+			if f.at.pos.Offset > at {
+				return ids, nil
+			}
+			if f.at.pos.Offset == at {
+				ids = append(ids, f.at.pos.ReplID)
+			}
+		}
+		if errors.Is(rerr, io.EOF) {
+			return ids, nil
+		}
+		if rerr != nil {
+			return nil, fmt.Errorf("read %s: %w", inc.Name, rerr)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package upload
+
+import (
+	"context"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// inventory lists what the archive has of a timeline; it tries again until it knows, or ctx ends.
+func (t *tenure) inventory(ctx context.Context, id string) (*ArchivedTimeline, error) {
+	var inv *ArchivedTimeline
+	err := t.persist(ctx, "list timeline "+id, nil, func() (err error) {
+		inv, err = ReadTimeline(ctx, t.store, id)
+		return err
+	})
+	return inv, err
+}
+
+// startChain finds out from where on a log is shipped whose bytes begin at first: where that range of the archive ends which first is in. What is stored
+// behind a hole that the log can fill is shipped again, for a late write into that hole could be of another history. If first is in
+// none, there is a gap behind what is stored before it.
+func startChain(inv *ArchivedTimeline, first stream.Offset) chain {
+	c := chain{bases: map[stream.Offset]bool{}, whole: map[span]bool{}}
+	runs := inv.Runs()
+	i := len(runs) - 1
+	for i >= 0 && runs[i].From > first {
+		i--
+	}
+	if i < 0 {
+		return c
+	}
+	c.began, c.since, c.end = true, runs[i].From, runs[i].To
+	for _, b := range inv.Bases {
+		if b.Offset <= c.end {
+			c.bases[b.Offset] = true
+			c.endMilli = max(c.endMilli, b.UnixMilli)
+		}
+	}
+	for _, s := range inv.Segments {
+		if s.To <= c.end {
+			c.whole[span{s.From, s.To}] = true
+			c.endMilli = max(c.endMilli, s.ToMilli)
+		}
+	}
+	return c
+}
+
+// lastSegment is the smallest that ends at an offset.
+func lastSegment(inv *ArchivedTimeline, end stream.Offset) (last ArchivedSegment, ok bool) {
+	for _, s := range inv.Segments {
+		if s.To == end && (!ok || s.Bytes <= last.Bytes) {
+			last, ok = s, true
+		}
+	}
+	return last, ok
+}

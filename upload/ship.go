@@ -1,0 +1,143 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// ship ships the timelines that the log has, oldest first, until ctx ends or all is drained.
+func (t *tenure) ship(ctx context.Context) error {
+	known, err := t.begin(ctx)
+	if err != nil {
+		return err
+	}
+	done := map[string]bool{}
+	var wait retryDelay
+	for {
+		changed := t.src.Changed()
+		lines := t.src.Holdings().Timelines
+		i := slices.IndexFunc(lines, func(l stream.Timeline) bool { return !done[l.ID] })
+		if i < 0 {
+			if err := t.await(ctx, changed); err != nil {
+				return err
+			}
+			continue
+		}
+		id := lines[i].ID
+		err := t.shipTimeline(ctx, id, known[id])
+		delete(known, id)
+		switch {
+		case err == nil:
+			done[id] = true
+			wait = 0
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, errDrained):
+			return err
+		default:
+			t.failed("ship "+id, err)
+			if err := pause(ctx, wait.next(t.opt.Retry)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// begin waits for a timeline, finds out what the archive has of all that the log has, and writes the epoch down before anything else.
+func (t *tenure) begin(ctx context.Context) (map[string]*ArchivedTimeline, error) {
+	var lines []stream.Timeline
+	for {
+		changed := t.src.Changed()
+		if lines = t.src.Holdings().Timelines; len(lines) > 0 {
+			break
+		}
+		if err := t.await(ctx, changed); err != nil {
+			return nil, err
+		}
+	}
+	known := map[string]*ArchivedTimeline{}
+	rec := EpochRecord{Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC()}
+	for i := range lines {
+		line := &lines[i]
+		inv, err := t.inventory(ctx, line.ID)
+		if err != nil {
+			return nil, err
+		}
+		known[line.ID] = inv
+		c := startChain(inv, first(line))
+		if i == len(lines)-1 {
+			rec.Timeline, rec.Offset = line.ID, c.end
+		} else {
+			rec.Older = append(rec.Older, OlderCut{Timeline: line.ID, Offset: c.end})
+		}
+	}
+	taken := func(err error) bool { return errors.Is(err, errEpochTaken) }
+	return known, t.persist(ctx, "write the epoch", taken, func() error { return writeEpoch(ctx, t.store, rec) })
+}
+
+// await waits for a change of the log. Draining there is nothing to wait for.
+func (t *tenure) await(ctx context.Context, changed <-chan struct{}) error {
+	select {
+	case <-changed:
+		return nil
+	case <-t.draining:
+		return errDrained
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// drains reports whether Drain was called.
+func (u *Uploader) drains() bool {
+	select {
+	case <-u.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// first is where the log's bytes of a timeline begin.
+func first(line *stream.Timeline) stream.Offset {
+	switch {
+	case len(line.Increments) > 0:
+		return line.Increments[0].From
+	case len(line.Bases) > 0:
+		return line.Bases[0].From
+	default:
+		return line.End.Offset
+	}
+}
+
+// line finds a timeline among what the log has; last says that it is the present one.
+func (u *Uploader) line(id string) (line stream.Timeline, last, ok bool) {
+	lines := u.src.Holdings().Timelines
+	i := slices.IndexFunc(lines, func(l stream.Timeline) bool { return l.ID == id })
+	if i < 0 {
+		return stream.Timeline{}, false, false
+	}
+	return lines[i], i == len(lines)-1, true
+}
+
+// announceTimeline writes what is written once for a timeline.
+func (t *tenure) announceTimeline(ctx context.Context, line *stream.Timeline) error {
+	rec := TimelineRecord{Timeline: line.ID, Epoch: t.epoch, At: time.Now().UTC()}
+	exists := func(err error) bool { return errors.Is(err, ErrExists) }
+	err := t.persist(ctx, "write timeline "+line.ID, exists, func() error {
+		_, err := putRecord(ctx, t.store, TimelineKey(line.ID), rec, Condition{Absent: true})
+		return err
+	})
+	if err != nil && !exists(err) {
+		return err
+	}
+	if !line.Pinned {
+		return nil
+	}
+	return t.persist(ctx, "pin timeline "+line.ID, nil, func() error {
+		return PinTimeline(ctx, t.store, line.ID, PinRecord{Reason: PinGuard, Note: "the full resync that ended it lost most keys", At: time.Now().UTC()})
+	})
+}
