@@ -261,14 +261,18 @@ func (t *ArchivedTimeline) firstEpoch() int64 {
 // apply puts aside what does not count, and sorts the rest. An object of epoch e counts if each later epoch that took over this timeline did so at its end
 // or behind.
 func (t *ArchivedTimeline) apply(takeovers []EpochRecord) {
-	var mine []EpochRecord
-	for _, rec := range takeovers {
-		if rec.Timeline == t.ID {
-			mine = append(mine, rec)
+	type takeover struct {
+		epoch int64
+		at    stream.Offset
+	}
+	var mine []takeover
+	for i := range takeovers {
+		if at, ok := takeovers[i].cut(t.ID); ok {
+			mine = append(mine, takeover{takeovers[i].Epoch, at})
 		}
 	}
 	void := func(epoch int64, end stream.Offset) bool {
-		return slices.ContainsFunc(mine, func(rec EpochRecord) bool { return rec.Epoch > epoch && end > rec.Offset })
+		return slices.ContainsFunc(mine, func(o takeover) bool { return o.epoch > epoch && end > o.at })
 	}
 	t.Bases = slices.DeleteFunc(t.Bases, func(base ArchivedBase) bool {
 		if !void(base.Epoch, base.Offset) {

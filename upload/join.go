@@ -40,7 +40,8 @@ type Joiner struct {
 	last  joint // the last boundary
 	kept  joint // and the last that the cut takes
 	count int64 // commands of the stream
-	ended bool  // the cut was reached
+	maxDB int
+	ended bool // the cut was reached
 }
 
 // joint is a boundary in the output.
@@ -64,8 +65,8 @@ type Joined struct {
 	Tail []byte
 	// Commands is how many of the stream's it has.
 	Commands int64
-	// DB is selected at the end.
-	DB int
+	// DB is selected at the end, and MaxDB is the highest that was.
+	DB, MaxDB int
 }
 
 // Ended reports whether the cut has been reached, so that nothing more is written.
@@ -107,7 +108,7 @@ func (j *Joiner) Finish(unixMilli int64) (Joined, error) {
 	if !j.ended && unixMilli > to.unixMilli {
 		to.unixMilli, proven = unixMilli, false
 	}
-	res := Joined{From: j.from, To: to.mark(), Bytes: to.file, Commands: j.kept.commands, DB: to.db}
+	res := Joined{From: j.from, To: to.mark(), Bytes: to.file, Commands: j.kept.commands, DB: to.db, MaxDB: j.maxDB}
 	if !proven {
 		res.Tail = res.To.AppendCommand(nil)
 	}
@@ -121,7 +122,7 @@ func (j *Joiner) Begin(db int, pos stream.Position) error {
 
 func (j *Joiner) begin(at place) error {
 	at.file, at.unixMilli = 0, max(at.unixMilli, j.at.unixMilli)
-	j.begun, j.at, j.from = true, at, at.mark()
+	j.begun, j.at, j.from, j.maxDB = true, at, at.mark(), at.db
 	if err := j.write(j.from.AppendCommand(appendSelect(nil, at.db))); err != nil {
 		return err
 	}
@@ -313,6 +314,7 @@ func (s *joining) keep(begin, end int) error {
 	if s.f.last == stepCommand {
 		j.count++
 	}
+	j.maxDB = max(j.maxDB, at.db)
 	written := j.at.file
 	j.at = at
 	j.at.file = written

@@ -98,7 +98,7 @@ func (m *archiveModel) holder(t testing.TB, epoch int64, begin, end int) {
 		m.bases[m.ends[at]] = true
 	}
 	for range m.rng.IntN(5) {
-		if i := m.rng.IntN(1+len(m.written)); i < len(m.written) && m.rng.IntN(2) == 0 {
+		if i := m.rng.IntN(1 + len(m.written)); i < len(m.written) && m.rng.IntN(2) == 0 {
 			require.NoError(t, m.store.Delete(t.Context(), m.written[i].String()))
 			m.written = slices.Delete(m.written, i, i+1)
 		}

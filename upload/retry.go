@@ -197,23 +197,37 @@ func sameBytes(a, b io.Reader) (bool, error) {
 	const chunk = 32 << 10
 	one, two := make([]byte, chunk), make([]byte, chunk)
 	for {
-		n, errA := io.ReadFull(a, one)
-		m, errB := io.ReadFull(b, two)
-		endA, endB := isEnd(errA), isEnd(errB)
-		switch {
-		case errA != nil && !endA:
-			return false, errA
-		case errB != nil && !endB:
-			return false, fmt.Errorf("read body: %w", errB)
-		case !bytes.Equal(one[:n], two[:m]):
+		n, endA, err := fill(a, one)
+		if err != nil {
+			return false, err
+		}
+		m, endB, err := fill(b, two)
+		if err != nil {
+			return false, fmt.Errorf("read body: %w", err)
+		}
+		if !bytes.Equal(one[:n], two[:m]) || endA != endB {
 			return false, nil
-		case endA || endB:
-			return endA && endB, nil
+		}
+		if endA {
+			return true, nil
 		}
 	}
 }
 
-func isEnd(err error) bool { return errors.Is(err, io.EOF) || err == io.ErrUnexpectedEOF } //nolint:errorlint // ReadFull's own word for a short end; a wrapped one is the store's
+// fill reads until p is full or r ends. It is not io.ReadFull, which calls a reader that broke off with io.ErrUnexpectedEOF one that ended.
+func fill(r io.Reader, p []byte) (n int, ended bool, err error) {
+	for n < len(p) {
+		m, err := r.Read(p[n:])
+		n += m
+		if err == io.EOF { //nolint:errorlint // a wrapped EOF is no end
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+	}
+	return n, false, nil
+}
 
 func (s *retryStore) List(ctx context.Context, prefix, after string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {

@@ -28,6 +28,7 @@ type Uploader struct {
 	halt     sync.Once
 	done     chan struct{} // closed when Run has returned
 
+	proven   bool // the store honours conditions; of Run's goroutine alone
 	progress progress
 }
 
@@ -46,7 +47,10 @@ func New(opt Options, src Source, store Store) (*Uploader, error) {
 		u.requests = &Requests{}
 		u.store = u.requests.Watch(store, opt.Observer.Request)
 	}
-	u.leaser = &leaser{store: u.store, ttl: opt.LeaseTTL, holder: newHolder(), host: opt.Host, observer: &u.opt.Observer, failed: u.failed}
+	u.leaser = &leaser{
+		store: u.store, ttl: opt.LeaseTTL, holder: newHolder(), host: opt.Host,
+		observer: &u.opt.Observer, failed: u.failed, held: u.progress.heldBy,
+	}
 	u.progress.moved = make(chan struct{})
 	return u, nil
 }
@@ -197,6 +201,12 @@ func (u *Uploader) tenure(ctx context.Context) error {
 	stop()
 	if err != nil {
 		return err
+	}
+	if !u.proven {
+		if err := h.prove(ctx); err != nil {
+			return err
+		}
+		u.proven = true
 	}
 	u.progress.took(h.rec)
 	return h.hold(ctx, func(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -166,14 +167,18 @@ var errBody = errors.New("the body broke")
 
 func (s *suite) bodyFails() {
 	for _, good := range []int64{0, 1000, s.o.Large / 2} {
-		for _, size := range []int64{-1, s.o.Large} {
+		// A body that breaks off in the way of a truncated file has not ended.
+		for i, broken := range []error{errBody, io.ErrUnexpectedEOF, fmt.Errorf("wrapped: %w", io.EOF)} {
 			opened, closed := 0, 0
-			body := upload.Body{Size: size, Open: func() (io.ReadCloser, error) {
+			body := upload.Body{Size: -1, Open: func() (io.ReadCloser, error) {
 				opened++
-				return &closing{io.MultiReader(bytes.NewReader(Random(good)), iotest.ErrReader(errBody)), func() { closed++ }}, nil
+				return &closing{io.MultiReader(bytes.NewReader(Random(good)), iotest.ErrReader(broken)), func() { closed++ }}, nil
 			}}
+			if i == 0 {
+				body.Size = s.o.Large
+			}
 			_, err := s.store.Put(s.ctx, "a", body, upload.Condition{})
-			s.ErrorIs(err, errBody)
+			s.ErrorIs(err, broken)
 			var failure *upload.StoreError
 			s.ErrorAs(err, &failure)
 			s.False(failure.Temporary)

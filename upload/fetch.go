@@ -1,0 +1,159 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// partBytes is how much of an object is asked for at once.
+const partBytes = 4 << 20
+
+// wanted is an object that is to be downloaded.
+type wanted struct {
+	key   string
+	bytes int64
+}
+
+// fetcher downloads objects in parts, several beside one another and ahead of whoever reads them. What it keeps in memory is its buffers. Several queues
+// may share one: each part that has a buffer is read in its turn, so that buffers always become free again.
+type fetcher struct {
+	store   Store
+	buffers chan []byte
+	fetched atomic.Int64
+	report  func(fetched int64)
+}
+
+func newFetcher(store Store, parallelism int, report func(int64)) *fetcher {
+	f := &fetcher{store: store, buffers: make(chan []byte, parallelism), report: report}
+	for range parallelism {
+		f.buffers <- nil
+	}
+	return f
+}
+
+// part is a range of an object on its way. ready is closed when data or err is set.
+type part struct {
+	ready chan struct{}
+	data  []byte
+	err   error
+}
+
+// queue returns the parts of objects in order. It ends when ctx does, or when all of g's functions are told to.
+func (f *fetcher) queue(ctx context.Context, g *errgroup.Group, objects []wanted) <-chan *part {
+	parts := make(chan *part, cap(f.buffers))
+	g.Go(func() error {
+		defer close(parts)
+		for _, obj := range objects {
+			for at := int64(0); at == 0 || at < obj.bytes; at += partBytes {
+				if err := f.begin(ctx, g, parts, obj, at); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return parts
+}
+
+// begin starts the download of one part as soon as there is a buffer.
+func (f *fetcher) begin(ctx context.Context, g *errgroup.Group, parts chan<- *part, obj wanted, at int64) error {
+	p := &part{ready: make(chan struct{})}
+	var buf []byte
+	select {
+	case buf = <-f.buffers:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case parts <- p:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	g.Go(func() error {
+		defer close(p.ready)
+		p.data, p.err = f.get(ctx, obj, at, buf)
+		return p.err
+	})
+	return nil
+}
+
+// get reads one part.
+func (f *fetcher) get(ctx context.Context, obj wanted, at int64, buf []byte) (data []byte, err error) {
+	n := min(partBytes, obj.bytes-at)
+	if n == 0 {
+		return buf[:0], nil
+	}
+	if int64(cap(buf)) < n {
+		buf = make([]byte, n)
+	}
+	r, info, err := f.store.Get(ctx, obj.key, at, n)
+	if err != nil {
+		return nil, fmt.Errorf("download %s: %w", obj.key, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if info.Size != obj.bytes {
+		return nil, &DamagedError{Key: obj.key, What: fmt.Sprintf("it had %d bytes when it was listed, and has %d", obj.bytes, info.Size)}
+	}
+	data = buf[:n]
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, fmt.Errorf("download %s: %w", obj.key, err)
+	}
+	f.report(f.fetched.Add(n))
+	return data, nil
+}
+
+// errGivenUp ends what waits for a part that will not come: another part failed, or the context ended, and that is the error to tell.
+var errGivenUp = errors.New("the download was given up")
+
+// objects reads one object after another from a queue.
+type objects struct {
+	f     *fetcher
+	parts <-chan *part
+	have  []byte // of the present part
+	whole []byte // its buffer
+	held  bool   // there is a present part
+	left  int64  // bytes of the object that were not read
+	some  bool   // a part of the object was taken: an empty object has one, too
+}
+
+// next begins an object, which is the next of the queue. The one before must have been read to its end. Close ends the reading early.
+func (o *objects) next(obj wanted) io.Reader {
+	o.left, o.some = obj.bytes, false
+	return o
+}
+
+// Read reads on in the object.
+func (o *objects) Read(p []byte) (int, error) {
+	for len(o.have) == 0 {
+		o.release()
+		if o.left == 0 && o.some {
+			return 0, io.EOF
+		}
+		next, ok := <-o.parts
+		if !ok {
+			return 0, errGivenUp
+		}
+		<-next.ready
+		if next.err != nil {
+			return 0, next.err
+		}
+		o.have, o.whole, o.held, o.some = next.data, next.data, true, true
+	}
+	n := copy(p, o.have)
+	o.have = o.have[n:]
+	o.left -= int64(n)
+	return n, nil
+}
+
+// release gives the buffer of a part back that was read.
+func (o *objects) release() {
+	if o.held {
+		o.f.buffers <- o.whole
+		o.whole, o.held = nil, false
+	}
+}
