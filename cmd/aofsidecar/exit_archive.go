@@ -18,6 +18,12 @@ func judgeArchive(err error) (v verdict, ok bool) {
 	case errors.Is(err, upload.ErrHeld):
 		return verdict{code: exitHeld, hint: "stop the sidecar that uses that directory, or restore into another one"}, true
 	}
+	if _, ok := errors.AsType[*ArchiveBrokenError](err); ok {
+		return verdict{code: exitCorrupt, quiet: true}, true
+	}
+	if _, ok := errors.AsType[*InconclusiveError](err); ok {
+		return verdict{code: exitFailed, quiet: true}, true
+	}
 	if _, ok := errors.AsType[*NoArchiveError](err); ok {
 		return verdict{code: exitNothing, hint: "aofsidecar config --origin, to see where archive.url comes from"}, true
 	}
