@@ -17,7 +17,7 @@ type archiveVerdict struct {
 	Archive string               `json:"archive"`
 	Result  string               `json:"result"` // ok, failed or inconclusive
 	Detail  string               `json:"detail,omitempty"`
-	Names   *upload.VerifyReport `json:"objects,omitempty"`
+	Objects *upload.VerifyReport `json:"objects,omitempty"`
 	Boot    *bootResult          `json:"boot,omitempty"`
 	Took    time.Duration        `json:"took_ns"`
 }
@@ -43,14 +43,16 @@ func verifyArchive(ctx context.Context, a *archive, config Config, checks archiv
 	if err != nil {
 		return nil, err
 	}
-	report, err := upload.Verify(ctx, a.store, upload.VerifyOptions{Deep: checks.deep, Identities: identities})
+	options := upload.VerifyOptions{Level: upload.VerifyNames, Identities: identities}
+	if checks.deep {
+		options.Level = upload.VerifyDeep
+	}
+	report, err := upload.VerifyArchive(ctx, a.store, options)
 	if err != nil {
 		return nil, err
 	}
-	v.Names = &report
-	if problem := report.Err(); problem != nil {
-		v.Result, v.Detail = verifiedFailed, problem.Error()
-	}
+	v.Objects = &report
+	v.judge()
 	if checks.boot && v.Result == verifiedOK {
 		if err := v.tryBoot(ctx, a, config, checks.command); err != nil {
 			return nil, err
@@ -58,6 +60,31 @@ func verifyArchive(ctx context.Context, a *archive, config Config, checks archiv
 	}
 	v.Took = time.Since(begun)
 	return v, nil
+}
+
+// judge says what the report comes to.
+func (v *archiveVerdict) judge() {
+	var problems []string
+	for _, damaged := range v.Objects.Damaged {
+		problems = append(problems, damaged.Error())
+	}
+	windows := 0
+	for _, t := range v.Objects.Timelines {
+		windows += len(t.Windows)
+		for _, h := range t.Holes {
+			if !h.Closed {
+				problems = append(problems, fmt.Sprintf("timeline %s lacks offsets %d to %d", t.Timeline, h.From, h.To))
+			}
+		}
+	}
+	switch {
+	case len(problems) > 1:
+		v.Result, v.Detail = verifiedFailed, fmt.Sprintf("%s, and %d more", problems[0], len(problems)-1)
+	case len(problems) == 1:
+		v.Result, v.Detail = verifiedFailed, problems[0]
+	case windows == 0:
+		v.Result, v.Detail = verifiedInconclusive, "there is no base yet: nothing can be restored"
+	}
 }
 
 // tryBoot boots a server. That the restore before it finds damage is a result, too.
@@ -110,11 +137,33 @@ func (v *archiveVerdict) write(w io.Writer) error {
 		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
 	}
 	row("archive", "%s", v.Archive)
-	v.Names.rows(row)
+	for _, t := range v.Objects.Timelines {
+		row("timeline", "%s, %d bases, %d segments", t.Timeline, t.Bases, t.Segments)
+		for _, window := range t.Windows {
+			row("  window", "%s to %s, offsets %d to %d", window.Begin.Format(time.RFC3339), window.End.Format(time.RFC3339), window.From, window.To)
+		}
+		for _, h := range t.Holes {
+			closed := "OPEN: what follows cannot be restored"
+			if h.Closed {
+				closed = "a base follows it"
+			}
+			row("  hole", "offsets %d to %d; %s", h.From, h.To, closed)
+		}
+	}
+	if v.Objects.Level == upload.VerifyDeep {
+		row("read", "%d objects, %s", v.Objects.Objects, bytesText(v.Objects.Bytes))
+	}
+	for _, damaged := range v.Objects.Damaged {
+		row("damaged", "%s", damaged.Error())
+	}
 	if b := v.Boot; b != nil {
 		row("boot", "%s: %s", b.Result, b.Detail)
 	}
-	row("result", "%s", v.Result)
+	if v.Detail != "" && v.Boot == nil {
+		row("result", "%s: %s", v.Result, v.Detail)
+	} else {
+		row("result", "%s", v.Result)
+	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
