@@ -229,9 +229,7 @@ func (u *Uploader) unfenced(ctx context.Context) error {
 func (t *tenure) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.ship(ctx) })
-	if t.opt.Retention != nil {
-		g.Go(func() error { return t.retain(ctx) })
-	}
+	g.Go(func() error { return t.retain(ctx) })
 	return g.Wait()
 }
 
