@@ -42,6 +42,7 @@ type crashRig struct {
 	rng *rand.Rand
 
 	promise promise
+	known   histories
 	fills   int // so many writes more find the disk full
 }
 
@@ -50,17 +51,18 @@ type promise struct {
 	live   []*history                 // the histories that it may be in: two while a full resync is under way
 	acked  map[*history]stream.Offset // highest durable offset that was reported
 	pinned []string                   // timelines that the guard pinned
+	owed   map[string]owed            // by timeline, with an archive
 }
 
 func (p promise) clone() promise {
-	p.acked = maps.Clone(p.acked)
+	p.acked, p.owed = maps.Clone(p.acked), maps.Clone(p.owed)
 	return p
 }
 
 func newCrashRig(t tester, policy Policy, seed uint64) *crashRig {
 	t.Helper()
 	r := &crashRig{t: t, fs: fsxtest.New(), rng: rand.New(rand.NewPCG(seed, 1))}
-	r.promise.acked = map[*history]stream.Offset{}
+	r.promise.acked, r.promise.owed, r.known = map[*history]stream.Offset{}, map[string]owed{}, histories{}
 	r.opt = Options{Dir: rigDir, Fsync: policy, IncrementBytes: 4000, FS: r.fs, Timestamps: seed%2 == 0}
 	return r
 }
@@ -92,6 +94,8 @@ func (r *crashRig) note() {
 			r.promise.acked[h] = max(r.promise.acked[h], off)
 		}
 	}
+	r.known.add(r.promise.live)
+	r.promise.owe(r.l)
 }
 
 // resync takes a full resync into h.
@@ -203,24 +207,7 @@ func seedsOf(t *testing.T, env string, def uint64) uint64 {
 func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 	t.Helper()
 	r := newCrashRig(t, policy, seed)
-	points := 0
-	r.fs.FailOp(r.fill)
-	r.fs.OnOp(func(n int, op fsxtest.Op) {
-		points++
-		r.note()
-		again := r.rng.IntN(5)
-		for i, crash := range fsxtest.Crashes(seed<<32 + uint64(n)) {
-			depth := 1
-			if i == again {
-				depth = crashDepth
-			}
-			c := crashed{
-				t: t, fs: r.fs.CrashClone(crash), opt: r.opt, promise: r.promise.clone(), depth: depth, sound: true,
-				rng: rand.New(rand.NewPCG(seed, uint64(n)<<8+uint64(i))), after: op.String(),
-			}
-			c.check()
-		}
-	})
+	points := r.crashEverywhere(seed)
 	first := &history{id: replID(t, "a1"), start: stream.Offset(100 * (seed % 2))}
 	second := &history{id: replID(t, "b2"), start: 7}
 	third := &history{id: replID(t, "c3"), start: 1 << 33}
@@ -249,7 +236,30 @@ func crashWorkload(t *testing.T, policy Policy, seed uint64) {
 	r.rewrite()
 	r.stream(1)
 	require.NoError(t, r.l.Close())
-	require.Greater(t, points, 200)
+	require.Greater(t, *points, 200)
+}
+
+// crashEverywhere looks at what a crash leaves at every operation from now on, which it counts.
+func (r *crashRig) crashEverywhere(seed uint64) (points *int) {
+	points = new(int)
+	r.fs.FailOp(r.fill)
+	r.fs.OnOp(func(n int, op fsxtest.Op) {
+		*points++
+		r.note()
+		again := r.rng.IntN(5)
+		for i, crash := range fsxtest.Crashes(seed<<32 + uint64(n)) {
+			depth := 1
+			if i == again {
+				depth = crashDepth
+			}
+			c := crashed{
+				t: r.t, fs: r.fs.CrashClone(crash), opt: r.opt, promise: r.promise.clone(), known: r.known, depth: depth, sound: true,
+				rng: rand.New(rand.NewPCG(seed, uint64(n)<<8+uint64(i))), after: op.String(),
+			}
+			c.check()
+		}
+	})
+	return points
 }
 
 // crashed is what one crash left.
@@ -258,6 +268,7 @@ type crashed struct {
 	fs      *fsxtest.FS
 	opt     Options
 	promise promise
+	known   histories
 	depth   int  // crashes in a row that are looked at
 	sound   bool // the disk never failed, and so nothing is left behind
 	rng     *rand.Rand
@@ -305,6 +316,11 @@ func (c *crashed) recover() *history {
 	h := c.promise.historyOf(pos)
 	require.NotNil(c.t, h, "%s: at %s", where, pos)
 	c.promise.live = []*history{h}
+	c.known.add(c.promise.live)
+	if c.opt.Archive {
+		requireHoldings(c.t, l, c.known.of, where)
+		c.promise.requireOwed(c.t, l, where)
+	}
 	want, wantDB := h.boundary(pos.Offset)
 	require.Equal(c.t, want, pos.Offset, "%s: not a boundary", where)
 	require.Equal(c.t, wantDB, db, where)
@@ -348,10 +364,11 @@ func (c *crashed) crashAgain(n int) {
 			if off, ok := c.l.Durable(); ok {
 				p.acked[p.live[0]] = max(p.acked[p.live[0]], off)
 			}
+			p.owe(c.l)
 		}
 		crash := fsxtest.Crashes(c.rng.Uint64())[c.rng.IntN(5)]
 		c.next = &crashed{
-			t: c.t, fs: c.fs.CrashClone(crash), opt: c.opt, promise: p, depth: c.depth - 1, sound: c.sound, rng: c.rng,
+			t: c.t, fs: c.fs.CrashClone(crash), opt: c.opt, promise: p, known: c.known, depth: c.depth - 1, sound: c.sound, rng: c.rng,
 			after: c.after + ", " + op.String(),
 		}
 	})
@@ -374,7 +391,9 @@ func (c *crashed) checkPinned(where string) {
 		require.Contains(c.t, pinned, timeline, where)
 	}
 	for _, kept := range c.l.Status().Retained {
-		require.NotEqual(c.t, c.l.Status().Timeline, kept.Timeline, "%s: the timeline that lives is retained", where)
+		if kept.Bootable || !c.opt.Archive {
+			require.NotEqual(c.t, c.l.Status().Timeline, kept.Timeline, "%s: the timeline that lives is retained", where)
+		}
 	}
 }
 

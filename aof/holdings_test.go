@@ -269,7 +269,7 @@ func TestOpenFile(t *testing.T) {
 		require.NoError(t, err, "the name is the same in retained/")
 		require.NoError(t, again.Close())
 		r.l.BaseShipped(tl.Bases[0].Name)
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		_, err = r.l.OpenFile(tl.Bases[0].Name)
 		require.ErrorIs(t, err, fs.ErrNotExist)
 		data, err := io.ReadAll(f)

@@ -148,9 +148,6 @@ func (l *Log) giveUpOne(sh *shelf, k *kept) error {
 	if err := l.removeKept(k); err != nil {
 		return err
 	}
-	if err := l.fs.SyncDir(y.aofDir()); err != nil {
-		return l.latch("sync directory", y.aofDir(), err)
-	}
 	if !k.isIncr() {
 		return nil
 	}

@@ -37,6 +37,9 @@ func TestRandomOperations(t *testing.T) {
 				"unpin":          m.unpin,
 				"rewrite":        m.rewriteNow,
 				"rewrite beside": m.rewriteBeside,
+				"ship":           m.shipSome,
+				"ship more":      m.shipSome,
+				"limit the disk": m.limitDisk,
 				"restart":        m.restart,
 				"crash":          m.crash,
 				"crash later":    m.crashLater,
@@ -66,6 +69,7 @@ func newMachine(t *rapid.T) *machine {
 	m := &machine{crashRig: *newCrashRig(t, policy, rapid.Uint64().Draw(t, "seed")), begin: time.Now()}
 	m.opt.IncrementBytes = int64(rapid.IntRange(200, 6000).Draw(t, "increment"))
 	m.opt.IncrementAge = time.Hour
+	m.opt.Archive = rapid.Bool().Draw(t, "archive")
 	m.opt.Now = m.now
 	m.take(m.fs)
 	m.must(t, m.tryOpen())
@@ -99,7 +103,7 @@ func (m *machine) take(fsys *fsxtest.FS) {
 // left is what a crash leaves now.
 func (m *machine) left(crash fsxtest.Crash, after string) *crashed {
 	return &crashed{
-		t: m.t, fs: m.fs.CrashClone(crash), opt: m.opt, promise: m.promise.clone(), depth: 1, rng: m.rng, after: after,
+		t: m.t, fs: m.fs.CrashClone(crash), opt: m.opt, promise: m.promise.clone(), known: m.known, depth: 1, rng: m.rng, after: after,
 	}
 }
 
@@ -298,6 +302,33 @@ func (m *machine) rewriteBeside(t *rapid.T) {
 	m.rewritten(t, rerr)
 }
 
+// shipSome has the archive get some of what there is.
+func (m *machine) shipSome(t *rapid.T) {
+	if !m.opt.Archive {
+		t.Skip("there is no archive")
+	}
+	if m.promise.owed != nil {
+		m.must(t, m.ship())
+		return
+	}
+	for _, tl := range m.l.Holdings().Timelines {
+		m.l.Shipped(tl.ID, tl.End.Offset)
+	}
+	m.must(t, m.l.tendAll())
+}
+
+// limitDisk has the oldest of what waits for the archive go: nothing is owed any more.
+func (m *machine) limitDisk(t *rapid.T) {
+	if !m.opt.Archive || m.l.usableNow() != nil || m.l.droppable() == 0 {
+		t.Skip("nothing waits")
+	}
+	m.promise.owed = nil
+	m.l.opt.MaxDisk.Bytes = max(1, m.l.diskUsed()-rapid.Int64Range(1, 5000).Draw(t, "bytes"))
+	err := m.l.tendAll()
+	m.l.opt.MaxDisk.Bytes = 0
+	m.must(t, err)
+}
+
 func (m *machine) countKeys(t *rapid.T) {
 	if h := m.history(); h != nil {
 		m.l.KeysSeen(h.idNow(), rapid.Int64Range(0, 100).Draw(t, "keys"))
@@ -335,6 +366,10 @@ func (m *machine) breakDisk(t *rapid.T) { m.breaks = rapid.IntRange(1, 40).Draw(
 
 // check holds at any time.
 func (m *machine) check(t *rapid.T) {
+	m.known.add(m.promise.live)
+	if m.opt.Archive {
+		requireHoldings(t, m.l, m.known.of, "at any time")
+	}
 	off, ok := m.l.Durable()
 	if ok {
 		require.LessOrEqual(t, off, m.l.Position().Offset)

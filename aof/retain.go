@@ -79,6 +79,11 @@ func (l *Log) judgeLoss(sum rdb.Summary, by string) *Guard {
 
 // retain hard-links the chain that man names into retained/<timeline>, with a manifest of its own, durably.
 func (l *Log) retain(man *manifest, guard *Guard) error {
+	if l.opt.Archive {
+		if err := l.clearShelf(); err != nil {
+			return err
+		}
+	}
 	y := l.at.retained(l.timeline)
 	if err := fsx.MkdirAllDurable(l.fs, y.aofDir(), dirMode); err != nil {
 		return err

@@ -220,7 +220,7 @@ func (sh *shelf) findEnd(l *Log, seen map[string]keptMarks) {
 	sh.end = m.end
 }
 
-// timeline is what Holdings tells of it: what ends at before or earlier, for the rest is in the chain. It adds the paths of names.
+// timeline is what Holdings tells of it: what begins before an offset, for the rest is in the chain. It adds the paths of names.
 func (sh *shelf) timeline(paths map[string]string, before stream.Offset) stream.Timeline {
 	t := stream.Timeline{
 		ID: sh.Timeline, Pinned: sh.Guard != nil, End: sh.end.Position, EndUnixMilli: sh.end.UnixMilli,
@@ -232,7 +232,7 @@ func (sh *shelf) timeline(paths map[string]string, before stream.Offset) stream.
 		}
 	}
 	for i := range sh.incrs {
-		if k := &sh.incrs[i]; k.To <= before {
+		if k := &sh.incrs[i]; k.From < before {
 			paths[k.Name] = k.path
 			t.Increments = append(t.Increments, k.LogFile)
 		}

@@ -39,6 +39,9 @@ func (l *Log) retainFolded(in *rewriteInput) error {
 	if len(links) == 0 {
 		return nil
 	}
+	if err := l.clearShelf(); err != nil {
+		return err
+	}
 	if err := fsx.MkdirAllDurable(l.fs, y.aofDir(), dirMode); err != nil {
 		return l.final(syncFailure("make directory", y.aofDir(), err))
 	}
@@ -88,11 +91,9 @@ func (l *Log) removeDoubles(timeline string) error {
 			return fmt.Errorf("remove doubles: %w", err)
 		}
 	}
-	begin, left := l.man.incrs[0].startOffset, 0
+	left := 0
 	for _, e := range entries {
-		f, ok := parseKept(e.Name())
-		isIncr := strings.HasSuffix(e.Name(), incrSuffix)
-		if ok && ((isIncr && f.To <= begin) || (!isIncr && f.From < begin)) {
+		if l.leftChain(e.Name()) {
 			left++
 			continue
 		}
@@ -105,6 +106,31 @@ func (l *Log) removeDoubles(timeline string) error {
 	}
 	if err := l.fs.SyncDir(y.aofDir()); err != nil { // or one of them, which is the open increment, comes back and says that it ends
 		return l.latch("sync directory", y.aofDir(), err)
+	}
+	return nil
+}
+
+// leftChain reports whether a name in retained/ is of a file that the manifest of the present timeline no longer names.
+func (l *Log) leftChain(name string) bool {
+	f, ok := parseKept(name)
+	return ok && f.From < l.man.incrs[0].startOffset
+}
+
+// clearShelf is removeDoubles where there are any: what could not be removed then. The link of an increment that went on growing says that
+// it ends where it does not.
+func (l *Log) clearShelf() error {
+	y := l.at.retained(l.timeline)
+	entries, err := l.fs.ReadDir(y.aofDir())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove doubles: %w", err)
+	}
+	for _, e := range entries {
+		if !l.leftChain(e.Name()) {
+			return l.removeDoubles(l.timeline)
+		}
+	}
+	if _, err := l.fs.Stat(l.at.pinPath(l.timeline)); err == nil {
+		return l.removeDoubles(l.timeline)
 	}
 	return nil
 }
@@ -138,52 +164,54 @@ func (l *Log) bury() {
 	}
 }
 
-// dropShipped removes what the archive has. What cannot be removed is tried again.
+// dropShipped removes what the archive has: of each timeline one file at a time, the oldest first and durably, so that neither the stream waits long nor a
+// crash leaves a hole. What cannot be removed is tried again.
 func (l *Log) dropShipped() error {
 	var (
 		errs    []error
 		dropped bool
 	)
 	for _, sh := range l.shelves {
-		n, err := l.dropShippedOf(sh)
-		dropped = dropped || n > 0
+		ok, err := l.dropShippedOf(sh)
+		dropped = dropped || ok
 		errs = append(errs, err)
 	}
 	if dropped {
 		errs = append(errs, l.relist())
 		l.publish()
+		l.wakeTend()
 	}
 	return l.noteSpool("what is in the archive cannot be removed", errors.Join(errs...))
 }
 
-// dropShippedOf returns how much it removed.
-func (l *Log) dropShippedOf(sh *shelf) (n int, err error) {
-	shipped := l.show.shippedTo(sh.Timeline)
+// dropShippedOf reports whether it removed something. A chain that is to go is first, and durably, no longer one.
+func (l *Log) dropShippedOf(sh *shelf) (dropped bool, err error) {
+	shipped, y := l.show.shippedTo(sh.Timeline), l.at.retained(sh.Timeline)
 	if sh.Bootable && sh.Guard == nil && len(sh.incrs) > 0 && shipped >= sh.incrs[len(sh.incrs)-1].To {
-		return 1, l.removeRetained(sh.Timeline)
+		err := l.removeDurably(y.path(y.manifest()))
+		return err == nil, err
 	}
 	files := sh.files()
 	for _, k := range files {
 		if k.chain || (k.isIncr() && k.To > shipped) || (!k.isIncr() && l.show.needsBase(sh.Timeline, &k.LogFile)) {
 			continue
 		}
-		if err := l.removeKept(k); err != nil {
-			return n, err
-		}
-		n++
+		err := l.removeKept(k)
+		return err == nil, err
 	}
-	if n > 0 && n == len(files) {
-		return n, errors.Join(l.removeChain(sh.Timeline), l.removeEmpty(l.at.retainedDir()))
+	if len(files) > 0 || sh.Guard != nil || timelineNumber(sh.Timeline) == 0 {
+		return false, nil
 	}
-	return n, nil
+	err = errors.Join(l.removeRetained(sh.Timeline), l.removeEmpty(l.at.retainedDir()))
+	return err == nil, err
 }
 
-// removeKept removes a file from retained/.
+// removeKept removes a file from retained/, durably.
 func (l *Log) removeKept(k *kept) error {
 	if f, err := l.fs.OpenFile(k.path, os.O_RDONLY, 0); err == nil {
 		l.spool.dying = append(l.spool.dying, f)
 	}
-	if err := l.fs.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := l.removeDurably(k.path); err != nil {
 		return fmt.Errorf("remove retained file: %w", err)
 	}
 	return nil

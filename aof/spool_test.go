@@ -44,9 +44,9 @@ func TestNoArchiveRetainsNothing(t *testing.T) {
 		r.rewritten()
 		require.Empty(t, r.spooled())
 		r.l.Shipped(r.l.Status().Timeline, r.h.end())
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		r.nextTimeline("b2", 10, 4)
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		require.Len(t, r.l.Status().Retained, 1, "the chain before the present one")
 		require.True(t, r.l.Status().Retained[0].Bootable)
 		require.Nil(t, r.l.Status().Archive)
@@ -88,17 +88,17 @@ func TestFoldedFilesWaitForTheArchive(t *testing.T) {
 		r.goOn()
 
 		r.l.BaseShipped(two.Bases[0].Name)
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		require.Len(t, r.held().Bases, 1)
 		for _, f := range two.Increments[:len(two.Increments)-1] {
 			require.Equal(t, f.Name, r.held().Increments[0].Name)
 			changed := r.l.Changed()
 			r.l.Shipped(id, f.To-1)
-			require.NoError(t, r.l.tend())
+			require.NoError(t, r.l.tendAll())
 			require.Equal(t, f.Name, r.held().Increments[0].Name, "the archive lacks its last byte")
 			r.l.Shipped(id, f.To)
 			r.l.Shipped(id, f.From)
-			require.NoError(t, r.l.tend())
+			require.NoError(t, r.l.tendAll())
 			<-changed
 		}
 		require.Empty(t, r.spooled())
@@ -128,7 +128,7 @@ func TestEndedTimelinesWaitForTheArchive(t *testing.T) {
 				r.nextChecks(one, keys == 0)
 				if keys == 0 {
 					require.NoError(t, r.l.Unpin(one))
-					require.NoError(t, r.l.tend())
+					require.NoError(t, r.l.tendAll())
 				}
 				for _, name := range r.spooled() {
 					require.NotContains(t, name, one)
@@ -158,16 +158,16 @@ func (r *rig) nextChecks(one string, pinned bool) {
 	}
 	old := r.l.Holdings().Timelines[0]
 	r.l.Shipped(one, old.Bases[1].From)
-	require.NoError(r.t, r.l.tend())
+	require.NoError(r.t, r.l.tendAll())
 	r.verifyRetained(r.fs, one)
 	left := r.l.Holdings().Timelines[0]
 	require.Len(r.t, left.Bases, 1)
 	require.Equal(r.t, old.Bases[1].From, left.Increments[0].From, "the chain stays whole")
 	r.l.Shipped(one, old.End.Offset-1)
-	require.NoError(r.t, r.l.tend())
+	require.NoError(r.t, r.l.tendAll())
 	r.verifyRetained(r.fs, one)
 	r.l.Shipped(one, old.End.Offset)
-	require.NoError(r.t, r.l.tend())
+	require.NoError(r.t, r.l.tendAll())
 	if pinned {
 		r.verifyRetained(r.fs, one)
 		return
@@ -206,13 +206,13 @@ func TestSpoolFailures(t *testing.T) {
 		f = failOps(r.fs, -1, syscall.EACCES, inRetained(fsxtest.Remove, ""))
 		r.l.Shipped(r.l.Status().Timeline, r.held().Increments[0].To)
 		for range 3 {
-			require.NoError(t, r.l.tend())
+			require.NoError(t, r.l.tendAll())
 		}
-		require.Equal(t, 3, f.count())
+		require.GreaterOrEqual(t, f.count(), 3)
 		require.Len(t, r.seen().notes, 1)
 		f.heal()
 		first := r.held().Increments[0].Name
-		require.NoError(t, r.l.tend())
+		require.NoError(t, r.l.tendAll())
 		require.NotEqual(t, first, r.held().Increments[0].Name)
 	})
 }
@@ -295,4 +295,3 @@ func TestParseKept(t *testing.T) {
 		require.False(t, ok, name)
 	}
 }
-

@@ -34,8 +34,8 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 		}
 		var why string
 		switch ahead := end > line.End.Offset; {
-		case ahead && !last:
-			return true, nil // nothing is left to ship but bases
+		case ahead && !last && want == line.End.ReplID:
+			return true, nil // only bases may be left to ship
 		case ahead && want.IsZero():
 			why = fmt.Sprintf("the archive has offset %d and the log %d, and nothing says of which history", end, line.End.Offset)
 		case ahead && want != line.End.ReplID:
@@ -55,8 +55,10 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 		case !ahead:
 			return true, nil
 		}
-		if err := h.leave(ctx, why, last); err != nil || why != "" && !last {
-			return false, err
+		h.leave(why, last)
+		if why != "" && !last {
+			h.src.Shipped(h.id, line.End.Offset) // the archive cannot take it, so it is kept for nothing
+			return false, nil
 		}
 		if err := h.await(ctx, changed); err != nil {
 			return false, err
@@ -65,10 +67,10 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 }
 
 // leave gives a timeline up that the log cannot go on with; why may be empty: not yet.
-func (h *history) leave(_ context.Context, why string, last bool) error {
+func (h *history) leave(why string, last bool) {
 	h.progress.ahead(why)
 	if why == "" {
-		return nil
+		return
 	}
 	if h.opt.Observer.Ahead != nil {
 		h.opt.Observer.Ahead(h.id, why)
@@ -76,7 +78,6 @@ func (h *history) leave(_ context.Context, why string, last bool) error {
 	if last {
 		h.src.NewTimeline(why)
 	}
-	return nil
 }
 
 // endReplID is the history of what is stored up to end; zero: it cannot be told.

@@ -64,7 +64,9 @@ func examine(ctx context.Context, seg *Segment) (examined, error) {
 	return x, nil
 }
 
-func isFlushAll(name []byte) bool { return len(name) == 8 && strings.EqualFold(string(name), "FLUSHALL") }
+func isFlushAll(name []byte) bool {
+	return len(name) == 8 && strings.EqualFold(string(name), "FLUSHALL")
+}
 
 // sumOf reads r to its end.
 func sumOf(ctx context.Context, r io.Reader) (string, error) {

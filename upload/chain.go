@@ -36,4 +36,3 @@ func (c *chain) shipped() (stream.Offset, bool) {
 }
 
 func (c *chain) copyBases() map[stream.Offset]bool { return maps.Clone(c.bases) }
-

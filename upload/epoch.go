@@ -5,20 +5,41 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
 // EpochRecord is epochs/<epoch>.json: who took over, and what was there then. It is the first thing that a holder writes, and it fences: an
-// object of that timeline which an older epoch wrote, and which ends behind Offset, does not count, whenever it may arrive.
+// object of a timeline which it names, that an older epoch wrote and that ends behind the offset, does not count, whenever it may arrive.
 type EpochRecord struct {
 	Epoch    int64         `json:"epoch"`
 	Holder   string        `json:"holder"`
 	Host     string        `json:"host"`
 	At       time.Time     `json:"at"`
+	Timeline string        `json:"timeline"` // the holder's present one
+	Offset   stream.Offset `json:"offset"`   // up to where the holder found it stored without a hole, and goes on
+	Older    []OlderCut    `json:"older,omitempty"`
+}
+
+// OlderCut is what an epoch says of a timeline that has ended, and that the holder ships the rest of.
+type OlderCut struct {
 	Timeline string        `json:"timeline"`
-	Offset   stream.Offset `json:"offset"` // up to where the holder found the timeline stored without a hole, and goes on
+	Offset   stream.Offset `json:"offset"`
+}
+
+// cut returns where the epoch goes on with a timeline; ok is false if it says nothing of it.
+func (r *EpochRecord) cut(timeline string) (off stream.Offset, ok bool) {
+	if r.Timeline == timeline {
+		return r.Offset, true
+	}
+	for _, c := range r.Older {
+		if c.Timeline == timeline {
+			return c.Offset, true
+		}
+	}
+	return 0, false
 }
 
 // errEpochTaken says that somebody else has written our epoch: a lease was removed by hand.
@@ -52,7 +73,8 @@ func writeEpoch(ctx context.Context, store Store, rec EpochRecord) error {
 		return err
 	}
 	var there EpochRecord
-	if json.Unmarshal(text, &there) != nil || there.Holder != rec.Holder || there.Timeline != rec.Timeline || there.Offset != rec.Offset {
+	if json.Unmarshal(text, &there) != nil || there.Holder != rec.Holder || there.Timeline != rec.Timeline || there.Offset != rec.Offset ||
+		!slices.Equal(there.Older, rec.Older) {
 		return fmt.Errorf("write epoch %d: %w", rec.Epoch, errEpochTaken)
 	}
 	return nil

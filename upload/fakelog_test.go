@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -40,6 +41,7 @@ type fakeLog struct {
 	places []fakePlace     // boundaries in the open increment
 	resend []stream.Offset // boundaries whose bytes come again after a crash
 
+	salt    int  // makes the ids of timelines differ from another log's
 	keeps   bool // nothing goes when it is shipped
 	shipped map[string]stream.Offset
 	stored  []string // bases
@@ -58,6 +60,7 @@ type truth struct {
 	origin     stream.Offset
 	bytes      []byte
 	boundaries []stream.Offset
+	dbs        map[stream.Offset]int
 }
 
 func newFakeLog(seed uint64) *fakeLog {
@@ -202,11 +205,8 @@ func (l *fakeLog) resync(id stream.ReplID, at stream.Offset) {
 	}
 	l.id, l.written, l.db = id, at, 0
 	l.milli = time.Now().UnixMilli()
-	timeline := fmt.Sprintf("%08d-%s", len(l.truth)+1, id.Short())
-	for l.truth[timeline] != nil {
-		timeline = "9" + timeline
-	}
-	l.truth[timeline] = &truth{origin: at, boundaries: []stream.Offset{at}}
+	timeline := fmt.Sprintf("%08d-%08x", len(l.truth)+1+1000*l.salt, l.salt)
+	l.truth[timeline] = &truth{origin: at, boundaries: []stream.Offset{at}, dbs: map[stream.Offset]int{at: 0}}
 	l.lines = append(l.lines, stream.Timeline{ID: timeline})
 	l.base()
 	l.open()
@@ -295,6 +295,7 @@ func (l *fakeLog) stream(p []byte, kept bool) {
 func (l *fakeLog) boundary() {
 	tr := l.truth[l.line().ID]
 	tr.boundaries = append(tr.boundaries, l.written)
+	tr.dbs[l.written] = l.db
 	l.place()
 }
 
@@ -320,7 +321,7 @@ func (l *fakeLog) Crash(n int, another stream.ReplID) {
 		l.resend = slices.Clone(tr.boundaries[i+1:])
 	} else {
 		l.other[line.ID] = append(l.other[line.ID], &truth{origin: tr.origin, bytes: tr.bytes, boundaries: tr.boundaries})
-		l.truth[line.ID] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes[:to.offset-tr.origin]), boundaries: slices.Clone(tr.boundaries[:i+1])}
+		l.truth[line.ID] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes[:to.offset-tr.origin]), boundaries: slices.Clone(tr.boundaries[:i+1]), dbs: maps.Clone(tr.dbs)}
 		l.id = another
 	}
 	l.sync()
@@ -337,7 +338,7 @@ func (l *fakeLog) again() {
 		} else {
 			l.append(p)
 		}
-		l.db = -1 // not known, and the next crash does not go back beyond the next increment
+		l.db = tr.dbs[to]
 		l.place()
 	}
 	l.resend = nil
@@ -381,6 +382,8 @@ func (l *fakeLog) Fork(seed uint64) *fakeLog {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := newFakeLog(seed)
+	l.again()
+	l.sync()
 	f.serial, f.id, f.db, f.written, f.milli = l.serial, l.id, l.db, l.written, l.milli
 	for _, line := range l.lines {
 		line.Bases, line.Increments = slices.Clone(line.Bases), slices.Clone(line.Increments)
@@ -390,8 +393,9 @@ func (l *fakeLog) Fork(seed uint64) *fakeLog {
 		c := slices.Clone(*p)
 		f.files[name] = &c
 	}
+	f.places = slices.Clone(l.places)
 	for id, tr := range l.truth {
-		f.truth[id] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes), boundaries: slices.Clone(tr.boundaries)}
+		f.truth[id] = &truth{origin: tr.origin, bytes: slices.Clone(tr.bytes), boundaries: slices.Clone(tr.boundaries), dbs: maps.Clone(tr.dbs)}
 	}
 	return f
 }

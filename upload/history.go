@@ -129,6 +129,7 @@ func (h *history) noteStored() {
 	if !ok {
 		return
 	}
+	off = min(off, end) // a base may be ahead of what is stored before it
 	line, _, found := h.line(h.id)
 	if !found {
 		return

@@ -2,7 +2,6 @@ package upload
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
@@ -17,18 +16,18 @@ func (t *tenure) inventory(ctx context.Context, id string) (*ArchivedTimeline, e
 	return inv, err
 }
 
-// startChain finds the end from which on a log is shipped that begins at first. It is the first end that the log reaches: what an
-// older epoch has behind a hole that the log can fill is shipped again, for a late write into that hole could be of another history. If the log
-// reaches none, there is a gap behind the last.
+// startChain finds out from where on a log is shipped whose bytes begin at first: where that range of the archive ends which first is in. What is stored
+// behind a hole that the log can fill is shipped again, for a late write into that hole could be of another history. If first is in
+// none, there is a gap behind what is stored before it.
 func startChain(inv *ArchivedTimeline, first stream.Offset) chain {
 	c := chain{bases: map[stream.Offset]bool{}, whole: map[span]bool{}}
 	runs := inv.Runs()
-	if len(runs) == 0 {
-		return c
+	i := len(runs) - 1
+	for i >= 0 && runs[i].From > first {
+		i--
 	}
-	i := slices.IndexFunc(runs, func(r stream.Range) bool { return r.To >= first })
 	if i < 0 {
-		i = len(runs) - 1
+		return c
 	}
 	c.began, c.since, c.end = true, runs[i].From, runs[i].To
 	for _, b := range inv.Bases {

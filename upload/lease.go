@@ -49,6 +49,7 @@ type leaser struct {
 	holder, host string
 	observer     *Observer
 	failed       func(doing string, err error)
+	held         func(LeaseRecord) // by somebody else
 }
 
 // newHolder returns a name that no other process has.
@@ -109,6 +110,7 @@ func (l *leaser) acquire(ctx context.Context) (*lease, error) {
 			}
 		} else if told != rec.Holder {
 			told = rec.Holder
+			l.held(rec)
 			l.observer.leaseHeld(rec)
 		}
 		wait := l.ttl / leaseTries
@@ -230,6 +232,29 @@ type lease struct {
 	timer    *time.Timer
 	lost     bool
 	end      shippedEnd
+}
+
+// prove finds out whether the store honours conditions, with two writes that must be refused: ErrUnconditional.
+func (h *lease) prove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.ttl/leaseTries, fmt.Errorf("no answer for %v", h.ttl/leaseTries))
+	defer cancel()
+	for _, refusal := range []struct {
+		cond Condition
+		want error
+	}{
+		{Condition{Absent: true}, ErrExists},
+		{Condition{ETag: otherETag(h.etag)}, ErrChanged},
+	} {
+		_, err := putRecord(ctx, h.store, LeaseKey(), h.rec, refusal.cond)
+		switch {
+		case errors.Is(err, refusal.want):
+		case err == nil:
+			return fmt.Errorf("%s stores what a condition forbids: %w", h.store, ErrUnconditional)
+		default:
+			return fmt.Errorf("prove conditions: %w", err)
+		}
+	}
+	return nil
 }
 
 // hold runs work under a context that ends the instant the lease is lost, with ErrLeaseLost as its cause, and

@@ -18,7 +18,7 @@ import (
 const testTTL = 30 * time.Second
 
 func testLeaser(store Store, name string) *leaser {
-	return &leaser{store: store, ttl: testTTL, holder: name, host: name, observer: &Observer{}, failed: func(string, error) {}}
+	return &leaser{store: store, ttl: testTTL, holder: name, host: name, observer: &Observer{}, failed: func(string, error) {}, held: func(LeaseRecord) {}}
 }
 
 func TestLeaseIsTakenRenewedAndReleased(t *testing.T) {

@@ -23,7 +23,8 @@ type memStore struct {
 
 	// fault is asked before an operation takes effect, and after it did; an error is the answer. It may wait.
 	fault         func(ctx context.Context, op, key string, after bool) error
-	unconditional bool
+	unconditional bool // refuses conditions
+	ignores       bool // ignores them
 	retains       func(key string) bool
 }
 
@@ -78,6 +79,9 @@ func (m *memStore) put(key string, p []byte, cond Condition) (Object, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was, there := m.objects[key]
+	if m.ignores {
+		cond = Condition{}
+	}
 	switch {
 	case m.unconditional && cond != Condition{}:
 		return Object{}, ErrUnconditional

@@ -15,7 +15,7 @@ type Observer struct {
 	NewHistory func(timeline string) // a timeline is shipped from now on
 
 	Shipped    func(ShippedSegment)       // a segment, and all before it, is stored
-	BaseStored func(ShippedBase)           // a base is stored, or was there already
+	BaseStored func(ShippedBase)          // a base is stored, or was there already
 	Merged     func(ShippedSegment)       // a closed increment is stored as one object
 	Gap        func(Gap)                  // stream bytes were gone before they were shipped
 	Kept       func(Moment)               // a FLUSHALL was shipped: the moment before it is kept until it is unpinned

@@ -11,11 +11,10 @@ import (
 
 // ship ships the timelines that the log has, oldest first, until ctx ends or all is drained.
 func (t *tenure) ship(ctx context.Context) error {
-	present, inv, err := t.begin(ctx)
+	known, err := t.begin(ctx)
 	if err != nil {
 		return err
 	}
-	known := map[string]*ArchivedTimeline{present: inv}
 	done := map[string]bool{}
 	var wait retryDelay
 	for {
@@ -48,30 +47,36 @@ func (t *tenure) ship(ctx context.Context) error {
 	}
 }
 
-// begin waits for a timeline, finds out what the archive has of the present one, and writes the epoch down before anything else.
-func (t *tenure) begin(ctx context.Context) (string, *ArchivedTimeline, error) {
+// begin waits for a timeline, finds out what the archive has of all that the log has, and writes the epoch down before anything else.
+func (t *tenure) begin(ctx context.Context) (map[string]*ArchivedTimeline, error) {
+	var lines []stream.Timeline
 	for {
 		changed := t.src.Changed()
-		lines := t.src.Holdings().Timelines
-		if len(lines) == 0 {
-			if err := t.await(ctx, changed); err != nil {
-				return "", nil, err
-			}
-			continue
+		if lines = t.src.Holdings().Timelines; len(lines) > 0 {
+			break
 		}
-		line := &lines[len(lines)-1]
+		if err := t.await(ctx, changed); err != nil {
+			return nil, err
+		}
+	}
+	known := map[string]*ArchivedTimeline{}
+	rec := EpochRecord{Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC()}
+	for i := range lines {
+		line := &lines[i]
 		inv, err := t.inventory(ctx, line.ID)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
+		known[line.ID] = inv
 		c := startChain(inv, first(line))
-		rec := EpochRecord{
-			Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC(),
-			Timeline: line.ID, Offset: c.end,
+		if i == len(lines)-1 {
+			rec.Timeline, rec.Offset = line.ID, c.end
+		} else {
+			rec.Older = append(rec.Older, OlderCut{Timeline: line.ID, Offset: c.end})
 		}
-		taken := func(err error) bool { return errors.Is(err, errEpochTaken) }
-		return line.ID, inv, t.persist(ctx, "write the epoch", taken, func() error { return writeEpoch(ctx, t.store, rec) })
 	}
+	taken := func(err error) bool { return errors.Is(err, errEpochTaken) }
+	return known, t.persist(ctx, "write the epoch", taken, func() error { return writeEpoch(ctx, t.store, rec) })
 }
 
 // await waits for a change of the log. Draining there is nothing to wait for.
@@ -129,6 +134,11 @@ func (t *tenure) announceTimeline(ctx context.Context, line *stream.Timeline) er
 	if err != nil && !exists(err) {
 		return err
 	}
+	return t.pin(ctx, line)
+}
+
+// pin pins a timeline in the archive that the guard has pinned in the log.
+func (t *tenure) pin(ctx context.Context, line *stream.Timeline) error {
 	if !line.Pinned {
 		return nil
 	}

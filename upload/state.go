@@ -13,17 +13,17 @@ type State struct {
 	Held    bool        `json:"lease_held"` // we ship
 	Lease   LeaseRecord `json:"lease"`      // ours, or as far as known who else's; zero: not known
 
-	Timeline     string        `json:"timeline"`      // that is shipped now; older ones go first
-	Behind       int           `json:"behind"`        // timelines that come after it
-	Stored       stream.Offset `json:"stored"`        // up to where its segments are stored
-	StoredAt     time.Time     `json:"stored_at"`     // when what is stored had been received: the window's end
-	Shipped      stream.Offset `json:"shipped"`       // with a base, see Uploader.Shipped
-	HasShipped   bool          `json:"has_shipped"`   // false: there is no base yet
-	LagBytes     int64         `json:"lag_bytes"`     // of the stream, in the timeline that is shipped
-	LagSeconds   float64       `json:"lag_seconds"`   // the age of the oldest bytes that are not stored, at most; 0: none
-	SpoolBytes   int64         `json:"spool_bytes"`   // of the files that are not wholly stored
+	Timeline     string        `json:"timeline"`              // that is shipped now; older ones go first
+	Behind       int           `json:"behind"`                // timelines that come after it
+	Stored       stream.Offset `json:"stored"`                // up to where its segments are stored
+	StoredAt     time.Time     `json:"stored_at"`             // when what is stored had been received: the window's end
+	Shipped      stream.Offset `json:"shipped"`               // with a base, see Uploader.Shipped
+	HasShipped   bool          `json:"has_shipped"`           // false: there is no base yet
+	LagBytes     int64         `json:"lag_bytes"`             // of the stream, in the timeline that is shipped
+	LagSeconds   float64       `json:"lag_seconds"`           // the age of the oldest bytes that are not stored, at most; 0: none
+	SpoolBytes   int64         `json:"spool_bytes"`           // of the files that are not wholly stored
 	WindowBegin  time.Time     `json:"window_begin,omitzero"` // the earliest time that can be restored, as of the last look; zero: none, or not known
-	WindowOffset stream.Offset `json:"window_offset"` // and its offset
+	WindowOffset stream.Offset `json:"window_offset"`         // and its offset
 
 	Ahead    string `json:"ahead,omitempty"` // why a full resync was asked for
 	Gaps     []Gap  `json:"gaps,omitempty"`  // the last ones since the start

@@ -28,6 +28,7 @@ type Uploader struct {
 	halt     sync.Once
 	done     chan struct{} // closed when Run has returned
 
+	proven   bool // the store honours conditions; of Run's goroutine alone
 	progress progress
 }
 
@@ -46,7 +47,10 @@ func New(opt Options, src Source, store Store) (*Uploader, error) {
 		u.requests = &Requests{}
 		u.store = u.requests.Watch(store, opt.Observer.Request)
 	}
-	u.leaser = &leaser{store: u.store, ttl: opt.LeaseTTL, holder: newHolder(), host: opt.Host, observer: &u.opt.Observer, failed: u.failed}
+	u.leaser = &leaser{
+		store: u.store, ttl: opt.LeaseTTL, holder: newHolder(), host: opt.Host,
+		observer: &u.opt.Observer, failed: u.failed, held: u.progress.heldBy,
+	}
 	u.progress.moved = make(chan struct{})
 	return u, nil
 }
@@ -123,21 +127,33 @@ func (u *Uploader) Drain(ctx context.Context) error {
 		u.halt.Do(func() { close(u.stop) })
 		<-u.done
 	}
-	if s := u.State(); s.LagBytes > 0 || !s.HasShipped && s.Timeline != "" {
-		return &UnshippedError{Bytes: s.LagBytes}
+	return u.unshipped()
+}
+
+func (u *Uploader) unshipped() error {
+	lines := u.src.Holdings().Timelines
+	if len(lines) == 0 {
+		return nil
+	}
+	off, ok := u.Shipped()
+	switch end := lines[len(lines)-1].End.Offset; {
+	case !ok:
+		return &UnshippedError{Bytes: -1}
+	case off < end:
+		return &UnshippedError{Bytes: int64(end - off)}
 	}
 	return nil
 }
 
 // UnshippedError says that the archive does not have all of the log yet.
 type UnshippedError struct {
-	Bytes int64 // of the stream
+	Bytes int64 // of the stream; -1: there is not even a base of the present timeline
 }
 
 // Error says how much.
 func (e *UnshippedError) Error() string {
-	if e.Bytes == 0 {
-		return "the archive does not have a base yet"
+	if e.Bytes < 0 {
+		return "the archive does not have a base of this timeline yet"
 	}
 	return fmt.Sprintf("%d bytes are not in the archive yet", e.Bytes)
 }
@@ -198,6 +214,12 @@ func (u *Uploader) tenure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !u.proven {
+		if err := h.prove(ctx); err != nil {
+			return err
+		}
+		u.proven = true
+	}
 	u.progress.took(h.rec)
 	return h.hold(ctx, func(ctx context.Context) error {
 		t := &tenure{Uploader: u, store: &fencedStore{Store: u.store, valid: h.valid}, lease: h, epoch: h.rec.Epoch}
@@ -219,9 +241,7 @@ func (u *Uploader) unfenced(ctx context.Context) error {
 func (t *tenure) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.ship(ctx) })
-	if t.opt.Retention != nil {
-		g.Go(func() error { return t.retain(ctx) })
-	}
+	g.Go(func() error { return t.retain(ctx) })
 	return g.Wait()
 }
 
