@@ -166,7 +166,9 @@ func (m *mirror) listenControl(ctx context.Context) error {
 // release closes what was opened and not run.
 func (m *mirror) release() error {
 	var errs []error
-	m.cutDrain()
+	if m.cutDrain != nil {
+		m.cutDrain()
+	}
 	if m.log != nil {
 		errs = append(errs, m.log.Close())
 	}
