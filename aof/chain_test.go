@@ -69,6 +69,7 @@ func TestReadersOfRetained(t *testing.T) {
 }
 
 func mustOffset(t *testing.T, name string) int64 {
+	t.Helper()
 	f, ok := parseKept(name)
 	require.True(t, ok, name)
 	return int64(f.From)

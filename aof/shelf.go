@@ -2,9 +2,9 @@ package aof
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
@@ -211,8 +211,11 @@ func (sh *shelf) findEnd(l *Log, seen map[string]keptMarks) {
 	m := seen[last.path]
 	if m.end.Position.IsZero() && sh.Timeline != l.timeline {
 		m.end.UnixMilli = max(m.begin, last.modified)
-		if s, err := scanFile(context.Background(), l.fs, last.path); err == nil {
-			m.end.Position.ReplID = s.boundary.id
+		if f, err := openLive(l.fs, last.path); err == nil {
+			s := scan{path: f.path, size: f.size}
+			if errors.Join(s.run(io.NewSectionReader(f, 0, f.size)), f.Close()) == nil {
+				m.end.Position.ReplID = s.boundary.id
+			}
 		}
 		m.end.Position.Offset = last.To
 		seen[last.path] = m
