@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -17,6 +18,7 @@ import (
 type shelf struct {
 	Retained
 	bases, incrs []kept // ascending; of what overlaps the first
+	others       bool   // there are files that are not ours
 	end          stream.Mark
 }
 
@@ -132,11 +134,15 @@ func (l *Log) readShelf(timeline string, seen map[string]keptMarks) (_ *shelf, e
 		sh.Bytes += info.Size()
 		f, ok := parseKept(e.Name())
 		if !ok || timelineNumber(timeline) == 0 {
+			sh.others = sh.others || (e.Name() != y.manifest() && !strings.HasPrefix(e.Name(), fsx.TempPrefix))
 			continue
 		}
 		k := kept{LogFile: f, path: y.path(e.Name())}
 		k.Bytes, k.modified = info.Size(), info.ModTime().UnixMilli()
 		k.UnixMilli = k.modified
+		if keys, ok := l.spool.keys[k.path]; ok {
+			k.Keys = keys
+		}
 		if keys, ok := named[e.Name()]; ok {
 			k.chain, k.Keys = true, keys
 		}
