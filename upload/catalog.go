@@ -47,13 +47,15 @@ type ArchivedTimeline struct {
 // ArchivedBase is a base in a store.
 type ArchivedBase struct {
 	BaseKey
-	Bytes int64 // of the object
+	Bytes    int64     // of the object
+	Modified time.Time // when it was stored, by the store's clock
 }
 
 // ArchivedSegment is a segment in a store.
 type ArchivedSegment struct {
 	SegmentKey
-	Bytes int64 // of the object
+	Bytes    int64     // of the object
+	Modified time.Time // when it was stored, by the store's clock
 }
 
 // ReadCatalog lists an archive. It reads names, and the small records of timelines and epochs, no data. Errors are the store's, and *DamagedError.
@@ -122,12 +124,12 @@ func (b *builder) list(ctx context.Context, prefix string) error {
 func (b *builder) name(obj Object) {
 	if k, ok := ParseSegmentKey(obj.Key); ok {
 		t := b.timeline(k.Timeline)
-		t.Segments = append(t.Segments, ArchivedSegment{SegmentKey: k, Bytes: obj.Size})
+		t.Segments = append(t.Segments, ArchivedSegment{SegmentKey: k, Bytes: obj.Size, Modified: obj.Modified})
 		return
 	}
 	if k, ok := ParseBaseKey(obj.Key); ok {
 		t := b.timeline(k.Timeline)
-		t.Bases = append(t.Bases, ArchivedBase{BaseKey: k, Bytes: obj.Size})
+		t.Bases = append(t.Bases, ArchivedBase{BaseKey: k, Bytes: obj.Size, Modified: obj.Modified})
 		return
 	}
 	if m, ok := ParseMoment(obj.Key); ok {
@@ -278,14 +280,14 @@ func (t *ArchivedTimeline) apply(takeovers []EpochRecord) {
 		if !void(base.Epoch, base.Offset) {
 			return false
 		}
-		t.Void = append(t.Void, Object{Key: base.String(), Size: base.Bytes})
+		t.Void = append(t.Void, Object{Key: base.String(), Size: base.Bytes, Modified: base.Modified})
 		return true
 	})
 	t.Segments = slices.DeleteFunc(t.Segments, func(seg ArchivedSegment) bool {
 		if !void(seg.Epoch, seg.To) {
 			return false
 		}
-		t.Void = append(t.Void, Object{Key: seg.String(), Size: seg.Bytes})
+		t.Void = append(t.Void, Object{Key: seg.String(), Size: seg.Bytes, Modified: seg.Modified})
 		return true
 	})
 	slices.SortFunc(t.Bases, func(x, y ArchivedBase) int {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,8 @@ type memStore struct {
 
 	// fault is asked before an operation takes effect, and after it did; an error is the answer. It may wait.
 	fault         func(ctx context.Context, op, key string, after bool) error
-	unconditional bool
+	unconditional bool // refuses conditions
+	ignores       bool // ignores them
 	retains       func(key string) bool
 }
 
@@ -78,6 +80,9 @@ func (m *memStore) put(key string, p []byte, cond Condition) (Object, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was, there := m.objects[key]
+	if m.ignores {
+		cond = Condition{}
+	}
 	switch {
 	case m.unconditional && cond != Condition{}:
 		return Object{}, ErrUnconditional
@@ -160,9 +165,7 @@ func (m *memStore) clone() *memStore {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := newMemStore()
-	for k, v := range m.objects {
-		c.objects[k] = v
-	}
+	maps.Copy(c.objects, m.objects)
 	c.puts = m.puts
 	return c
 }

@@ -28,9 +28,10 @@ type Options struct {
 	// InFlightBytes bounds the memory for them; default 64 MiB. A segment that is larger than a quarter of it is streamed instead of kept.
 	InFlightBytes int64
 
-	// Retention says what is kept for how long; nil: everything, for ever.
+	// Retention says what is kept; nil: everything, for ever.
 	Retention *Policy
-	// RetentionInterval is how often that is looked after, at the cost of one LIST for each thousand objects; default 1 h.
+	// RetentionInterval is how often the archive is looked at, for retention and for what State says of the window, at the cost of one LIST for each thousand
+	// objects; default 1 h.
 	RetentionInterval time.Duration
 
 	// Retry is how long a write that the store did not take waits before it is tried again: it doubles up to a minute; default 1 s. The store
@@ -77,7 +78,8 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, errors.New("intervals, sizes and counts must be positive"))
 	}
 	if o.Retention != nil {
-		errs = append(errs, o.Retention.check())
+		_, err := o.Retention.withDefaults()
+		errs = append(errs, err)
 	}
 	return o, errors.Join(errs...)
 }

@@ -106,6 +106,9 @@ type RestoreReport struct {
 	Notes    []string      `json:"notes,omitempty"`
 }
 
+// defaultParallelism is how many downloads run beside one another.
+const defaultParallelism = 16
+
 // relists is how often an archive is listed again because objects went that were to be read.
 const relists = 5
 
@@ -116,7 +119,7 @@ func (o RestoreOptions) withDefaults() (RestoreOptions, error) {
 	o.DirName = cmp.Or(o.DirName, "appendonlydir")
 	o.FileName = cmp.Or(o.FileName, "appendonly.aof")
 	o.Format = cmp.Or(o.Format, FormatAOF)
-	o.Parallelism = cmp.Or(o.Parallelism, 16)
+	o.Parallelism = cmp.Or(o.Parallelism, defaultParallelism)
 	if o.FS == nil {
 		o.FS = fsx.OS{}
 	}

@@ -52,7 +52,8 @@ type target struct {
 	name  string // of the result
 	force bool
 
-	locks []fsx.File
+	locks  []fsx.File
+	staged bool // the staging folder is ours
 }
 
 func (t *target) path(elem ...string) string {
@@ -104,7 +105,7 @@ func (t *target) room(need int64) error {
 
 // stage makes a staging folder, empty but for what an earlier try of this restore leaves under the name keep, and holds it and the directory.
 func (t *target) stage(keep string) error {
-	if len(t.locks) > 0 {
+	if t.staged {
 		return t.empty(keep)
 	}
 	if err := fsx.MkdirAllDurable(t.fs, t.dir, restoredDir); err != nil {
@@ -115,12 +116,17 @@ func (t *target) stage(keep string) error {
 			return err
 		}
 	}
+	_, found := t.fs.Stat(t.path(stagingName))
 	if err := t.fs.MkdirAll(t.path(stagingName), restoredDir); err != nil {
 		return fmt.Errorf("make staging folder: %w", err)
 	}
 	if err := t.lock(t.staging(lockName)); err != nil {
+		if found != nil {
+			err = errors.Join(err, t.fs.Remove(t.path(stagingName)))
+		}
 		return err
 	}
+	t.staged = true
 	return t.empty("")
 }
 
@@ -185,8 +191,10 @@ func (t *target) install() (kept string, err error) {
 	} else if kept, err = t.swap(from, to); err != nil {
 		return "", fmt.Errorf("install: %w", err)
 	}
-	if err := t.fs.SyncDir(t.dir); err != nil {
-		return "", fmt.Errorf("install: %w", err)
+	for _, dir := range []string{t.path(stagingName), t.dir} {
+		if err := t.fs.SyncDir(dir); err != nil {
+			return "", fmt.Errorf("install: %w", err)
+		}
 	}
 	return kept, t.abandon()
 }
@@ -236,17 +244,16 @@ func (t *target) removeOld(kept string) error {
 
 // abandon removes the staging folder, if it is ours, and lets go of the locks.
 func (t *target) abandon() error {
-	if len(t.locks) == 0 {
-		return nil
-	}
-	err := t.empty("")
-	if err == nil {
-		err = errors.Join(t.fs.Remove(t.staging(lockName)), t.fs.Remove(t.path(stagingName)))
+	var err error
+	if t.staged {
+		if err = t.empty(""); err == nil {
+			err = errors.Join(t.fs.Remove(t.staging(lockName)), t.fs.Remove(t.path(stagingName)))
+		}
 	}
 	for _, l := range t.locks {
 		err = errors.Join(err, l.Close())
 	}
-	t.locks = nil
+	t.locks, t.staged = nil, false
 	if err != nil {
 		return fmt.Errorf("remove staging folder: %w", err)
 	}

@@ -294,8 +294,8 @@ func (e *IdentityError) Error() string {
 
 // DamagedError says that an object is not what its name says.
 type DamagedError struct {
-	Key  string
-	What string
+	Key  string `json:"key"`
+	What string `json:"what"`
 }
 
 // Error says which object, and what is wrong.

@@ -134,6 +134,11 @@ func (t *tenure) announceTimeline(ctx context.Context, line *stream.Timeline) er
 	if err != nil && !exists(err) {
 		return err
 	}
+	return t.pin(ctx, line)
+}
+
+// pin pins a timeline in the archive that the guard has pinned in the log.
+func (t *tenure) pin(ctx context.Context, line *stream.Timeline) error {
 	if !line.Pinned {
 		return nil
 	}

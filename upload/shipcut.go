@@ -45,6 +45,11 @@ func (h *history) cutSegments(ctx context.Context, g *errgroup.Group) error {
 		if !ok {
 			return nil
 		}
+		if !last {
+			if err := h.pin(ctx, &line); err != nil {
+				return err
+			}
+		}
 		wait, err := c.advance(ctx, &line, draining || !last)
 		moved := errors.Is(err, errMoved)
 		switch {

@@ -127,21 +127,33 @@ func (u *Uploader) Drain(ctx context.Context) error {
 		u.halt.Do(func() { close(u.stop) })
 		<-u.done
 	}
-	if s := u.State(); s.LagBytes > 0 || !s.HasShipped && s.Timeline != "" {
-		return &UnshippedError{Bytes: s.LagBytes}
+	return u.unshipped()
+}
+
+func (u *Uploader) unshipped() error {
+	lines := u.src.Holdings().Timelines
+	if len(lines) == 0 {
+		return nil
+	}
+	off, ok := u.Shipped()
+	switch end := lines[len(lines)-1].End.Offset; {
+	case !ok:
+		return &UnshippedError{Bytes: -1}
+	case off < end:
+		return &UnshippedError{Bytes: int64(end - off)}
 	}
 	return nil
 }
 
 // UnshippedError says that the archive does not have all of the log yet.
 type UnshippedError struct {
-	Bytes int64 // of the stream
+	Bytes int64 // of the stream; -1: there is not even a base of the present timeline
 }
 
 // Error says how much.
 func (e *UnshippedError) Error() string {
-	if e.Bytes == 0 {
-		return "the archive does not have a base yet"
+	if e.Bytes < 0 {
+		return "the archive does not have a base of this timeline yet"
 	}
 	return fmt.Sprintf("%d bytes are not in the archive yet", e.Bytes)
 }
@@ -229,9 +241,7 @@ func (u *Uploader) unfenced(ctx context.Context) error {
 func (t *tenure) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.ship(ctx) })
-	if t.opt.Retention != nil {
-		g.Go(func() error { return t.retain(ctx) })
-	}
+	g.Go(func() error { return t.retain(ctx) })
 	return g.Wait()
 }
 

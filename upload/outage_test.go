@@ -1,0 +1,362 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/stream"
+)
+
+// requireOnce proves that no range is stored twice.
+func requireOnce(tb testing.TB, c *Catalog) {
+	tb.Helper()
+	for _, line := range c.Timelines {
+		seen := map[span]string{}
+		for _, s := range line.Segments {
+			k := span{s.From, s.To}
+			if s.From < s.To {
+				require.Empty(tb, seen[k], "%v is stored as %s too", s, seen[k])
+			}
+			seen[k] = s.String()
+		}
+		offsets := map[stream.Offset]bool{}
+		for _, b := range line.Bases {
+			require.False(tb, offsets[b.Offset], "%s", b)
+			offsets[b.Offset] = true
+		}
+	}
+}
+
+func TestOutageOfAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(4), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		var out atomic.Bool
+		store.fault = func(context.Context, string, string, bool) error {
+			if out.Load() {
+				return errors.New("503 SlowDown")
+			}
+			return nil
+		}
+		p := start(t, Options{}, l, store)
+		traffic(l, 100)
+		before, ok := p.Shipped()
+		require.True(t, ok)
+		out.Store(true)
+		for i := range 60 {
+			traffic(l, 120)
+			if i%10 == 0 {
+				l.Rotate(i == 30)
+			}
+		}
+		during, ok := p.Shipped()
+		require.True(t, ok, "what is stored stays so")
+		require.GreaterOrEqual(t, during, before)
+		s := p.State()
+		require.Contains(t, s.Error, "503 SlowDown")
+		require.False(t, s.Held)
+		require.Positive(t, s.LagBytes)
+		require.InDelta(t, time.Hour.Seconds(), s.LagSeconds, 60)
+		require.Positive(t, s.SpoolBytes)
+		out.Store(false)
+		<-time.After(3 * time.Minute)
+		requireShippedAll(t, p, l)
+		c := requireValid(t, store, l)
+		requireOnce(t, c)
+		require.Len(t, c.Windows(), 1)
+		require.Zero(t, p.State().LagBytes)
+		require.Empty(t, p.State().Gaps)
+		p.end(t)
+	})
+}
+
+// TestFaultsEverywhere: a fifth of all requests fails, before or after it took effect, and some take long.
+func TestFaultsEverywhere(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, store := newFakeLog(seed), newMemStore()
+				var mu sync.Mutex
+				rng := rand.New(rand.NewPCG(seed, 8))
+				dice := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
+				store.fault = func(ctx context.Context, _, _ string, _ bool) error {
+					switch dice(10) {
+					case 0:
+						return errors.New("reset")
+					case 1:
+						return pause(ctx, time.Duration(dice(20))*time.Second)
+					}
+					return nil
+				}
+				l.Resync(fakeReplID(1), 0)
+				p := start(t, Options{SegmentBytes: 1 << 10}, l, store)
+				for range 12 {
+					traffic(l, 20)
+					if dice(2) == 0 {
+						l.Rotate(dice(3) == 0)
+					}
+					requireValid(t, store.clone(), l)
+				}
+				mu.Lock()
+				store.fault = nil
+				mu.Unlock()
+				<-time.After(5 * time.Minute)
+				requireShippedAll(t, p, l)
+				c := requireValid(t, store, l)
+				require.Len(t, c.Windows(), 1)
+				p.end(t)
+			})
+		})
+	}
+}
+
+func TestRestartAdoptsWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(5), newMemStore()
+		l.keeps = true
+		l.Resync(fakeReplID(1), 0)
+		for round := range 4 {
+			p := start(t, Options{}, l, store)
+			traffic(l, 50)
+			l.Rotate(round == 1)
+			traffic(l, 11)
+			<-time.After(5 * time.Second)
+			requireShippedAll(t, p, l)
+			p.end(t)
+		}
+		puts := store.puts
+		p := start(t, Options{}, l, store)
+		<-time.After(2 * time.Second)
+		requireShippedAll(t, p, l)
+		require.LessOrEqual(t, store.puts-puts, 4, "lease, its announcement and the epoch: %v", store.log[len(store.log)-5:])
+		requireOnce(t, requireValid(t, store, l))
+		p.end(t)
+	})
+}
+
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(6), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		p := start(t, Options{Interval: time.Minute}, l, store)
+		traffic(l, 50)
+		off, _ := p.Shipped()
+		require.Less(t, off, l.line().End.Offset)
+		require.NoError(t, p.Drain(t.Context()))
+		requireShippedAll(t, p, l)
+		require.NoError(t, <-p.done)
+		rec, err := ReadLease(t.Context(), store)
+		require.NoError(t, err)
+		require.True(t, rec.Released)
+		require.NoError(t, p.Drain(t.Context()), "once more is nothing")
+		requireValid(t, store, l)
+	})
+}
+
+func TestDrainEndsInAnOutage(t *testing.T) {
+	for name, holding := range map[string]bool{"holding the lease": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, store := newFakeLog(6), newMemStore()
+				l.Resync(fakeReplID(1), 0)
+				fault := func(ctx context.Context, _, _ string, _ bool) error { <-ctx.Done(); return context.Cause(ctx) }
+				if !holding {
+					store.fault = fault
+				}
+				p := start(t, Options{Interval: time.Minute, LeaseTTL: 5 * time.Minute}, l, store)
+				traffic(l, 50)
+				store.fault = fault
+				ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+				defer stop()
+				begun := time.Now()
+				err := p.Drain(ctx)
+				var unshipped *UnshippedError
+				require.ErrorAs(t, err, &unshipped)
+				require.LessOrEqual(t, time.Since(begun), 30*time.Second+releaseWait)
+				require.NoError(t, <-p.done)
+			})
+		})
+	}
+}
+
+func TestDrainBeforeRun(t *testing.T) {
+	u, err := New(Options{}, newFakeLog(1), newMemStore())
+	require.NoError(t, err)
+	require.NoError(t, u.Drain(t.Context()))
+}
+
+// TestGap: in an outage the log gives up what nobody took; the archive has a hole then, and the next base closes it.
+func TestGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(7), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		var gaps []Gap
+		p := start(t, Options{Observer: Observer{Gap: func(g Gap) { gaps = append(gaps, g) }}}, l, store)
+		traffic(l, 50)
+		<-time.After(2 * time.Second)
+		before, ok := p.Shipped()
+		require.True(t, ok)
+		store.fault = func(context.Context, string, string, bool) error { return errors.New("away") }
+		traffic(l, 50)
+		l.Rotate(false)
+		traffic(l, 50)
+		l.Rotate(false)
+		traffic(l, 50)
+		l.mu.Lock()
+		begin := l.last().From
+		l.drop(l.line(), func(inc stream.LogFile) bool { return inc.Closed })
+		l.change()
+		l.mu.Unlock()
+		store.fault = nil
+		<-time.After(2 * time.Minute)
+		off, ok := p.Shipped()
+		require.True(t, ok)
+		require.GreaterOrEqual(t, off, before)
+		require.Less(t, off, begin, "nothing behind the gap has a base")
+		require.Len(t, gaps, 1)
+		require.Equal(t, begin, gaps[0].To)
+		require.Equal(t, gaps, p.State().Gaps)
+
+		l.Rotate(true)
+		traffic(l, 10)
+		<-time.After(5 * time.Second)
+		requireShippedAll(t, p, l)
+		c := requireValid(t, store, l)
+		require.Len(t, c.Windows(), 2)
+		require.Equal(t, l.line().End.Offset, c.Windows()[1].To)
+		p.end(t)
+	})
+}
+
+func TestStoresWithoutConditions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(8), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		store.unconditional = true
+		u, err := New(Options{}, l, store)
+		require.NoError(t, err)
+		require.ErrorIs(t, u.Run(t.Context()), ErrUnconditional)
+
+		store.unconditional, store.ignores = false, true
+		u, err = New(Options{}, l, store)
+		require.NoError(t, err)
+		require.ErrorIs(t, u.Run(t.Context()), ErrUnconditional, "they are ignored without a word")
+		require.Error(t, u.Run(t.Context()), "only once")
+
+		store = newMemStore()
+		store.unconditional = true
+		for range 2 {
+			p := start(t, Options{LeaseDisabled: true}, l, store)
+			traffic(l, 20)
+			<-time.After(2 * time.Second)
+			requireShippedAll(t, p, l)
+			p.end(t)
+		}
+		c := requireValid(t, store, l)
+		require.Equal(t, int64(2), c.Timelines[0].Segments[len(c.Timelines[0].Segments)-1].Epoch)
+	})
+}
+
+// TestEncryptedArchiveAheadOfTheLog: nobody here can read it, so the lease says of which history its end is.
+func TestEncryptedArchiveAheadOfTheLog(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	sealer, err := NewSealer(SealOptions{Recipients: []age.Recipient{identity.Recipient()}})
+	require.NoError(t, err)
+	for name, another := range map[string]stream.ReplID{"same": {}, "another": fakeReplID(9)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, store := newFakeLog(9), newMemStore()
+				l.Resync(fakeReplID(1), 0)
+				p := start(t, Options{Sealer: sealer}, l, store)
+				traffic(l, 30)
+				<-time.After(2 * time.Second)
+				requireShippedAll(t, p, l)
+				p.end(t)
+				l.Crash(8, another)
+				p = start(t, Options{Sealer: sealer}, l, store)
+				<-time.After(5 * time.Second)
+				if another.IsZero() {
+					_, ok := p.Shipped()
+					require.False(t, ok, "it is not known yet whether the log is of that history")
+				}
+				traffic(l, 30)
+				<-time.After(5 * time.Second)
+				requireShippedAll(t, p, l)
+				require.Equal(t, another.IsZero(), len(l.asked) == 0, "%v", l.asked)
+				for _, obj := range store.all() {
+					if strings.Contains(obj.Key, "/incr/") {
+						require.True(t, strings.HasSuffix(obj.Key, ".age"))
+					}
+				}
+				p.end(t)
+			})
+		})
+	}
+}
+
+func TestFlushAllKeepsTheMomentBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(10), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		var kept []Moment
+		p := start(t, Options{Observer: Observer{Kept: func(m Moment) { kept = append(kept, m) }}}, l, store)
+		traffic(l, 10)
+		at := l.written
+		l.Do("SET", "text", "*1\r\n$8\r\nFLUSHALL\r\n")
+		end := l.written
+		l.Do("FlushAll", "ASYNC")
+		traffic(l, 10)
+		<-time.After(3 * time.Second)
+		require.Greater(t, end, at)
+		require.Equal(t, []Moment{{Timeline: l.line().ID, Offset: end}}, kept)
+		for range 20 {
+			l.Do("FLUSHALL")
+		}
+		l.Rotate(false)
+		<-time.After(5 * time.Second)
+		c := requireValid(t, store, l)
+		require.Len(t, c.Timelines[0].Moments, maxMoments)
+		p.end(t)
+
+		p = start(t, Options{}, l, store)
+		l.Do("FLUSHALL")
+		traffic(l, 4)
+		<-time.After(5 * time.Second)
+		require.Len(t, requireValid(t, store, l).Timelines[0].Moments, maxMoments, "they are counted again after a start")
+		require.NoError(t, UnpinTimeline(t.Context(), store, l.line().ID))
+		require.Empty(t, requireValid(t, store, l).Timelines[0].Moments)
+		p.end(t)
+	})
+}
+
+func TestGuardPinsTheTimelineBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(11), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		p := start(t, Options{}, l, store)
+		traffic(l, 10)
+		l.mu.Lock()
+		l.line().Pinned = true
+		l.resync(fakeReplID(2), 50)
+		l.mu.Unlock()
+		traffic(l, 10)
+		<-time.After(5 * time.Second)
+		requireShippedAll(t, p, l)
+		c := requireValid(t, store, l)
+		require.Equal(t, PinGuard, c.Timelines[0].Pin.Reason)
+		require.Nil(t, c.Timelines[1].Pin)
+		p.end(t)
+	})
+}

@@ -1,5 +1,0 @@
-package upload
-
-import "context"
-
-func (t *tenure) retain(ctx context.Context) error { <-ctx.Done(); return nil }
