@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -32,28 +31,9 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 		if !ok {
 			return false, nil
 		}
-		var why string
-		switch ahead := end > line.End.Offset; {
-		case ahead && !last && want == line.End.ReplID:
-			return true, nil // only bases may be left to ship
-		case ahead && want.IsZero():
-			why = fmt.Sprintf("the archive has offset %d and the log %d, and nothing says of which history", end, line.End.Offset)
-		case ahead && want != line.End.ReplID:
-			why = fmt.Sprintf("the archive has offset %d of history %s, and the log is at %v", end, want, line.End)
-		case !ahead && !want.IsZero():
-			ids, err := h.replIDsAt(ctx, &line, end)
-			if errors.Is(err, errMoved) {
-				break
-			}
-			if err != nil {
-				return false, err
-			}
-			if len(ids) == 0 || slices.Contains(ids, want) {
-				return true, nil
-			}
-			why = fmt.Sprintf("at offset %d the archive is of history %s, and the log of %s", end, want, ids[0])
-		case !ahead:
-			return true, nil
+		agreed, why, err := h.judge(ctx, &line, last, want)
+		if err != nil || agreed {
+			return agreed, err
 		}
 		h.leave(why, last)
 		if why != "" && !last {
@@ -64,6 +44,32 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+}
+
+// judge compares the log with what is stored, whose end is of the history want; zero: it is not known. why says why the log cannot go on there; if it is empty
+// and they do not agree either, that is not known yet.
+func (h *history) judge(ctx context.Context, line *stream.Timeline, last bool, want stream.ReplID) (agreed bool, why string, err error) {
+	end := h.chain.end
+	switch ahead := end > line.End.Offset; {
+	case ahead && want.IsZero():
+		return false, fmt.Sprintf("the archive has offset %d and the log %d, and nothing says of which history", end, line.End.Offset), nil
+	case ahead && want != line.End.ReplID:
+		return false, fmt.Sprintf("the archive has offset %d of history %s, and the log is at %v", end, want, line.End), nil
+	case ahead:
+		return !last, "", nil // of a timeline that has ended only bases may be left to ship
+	case want.IsZero():
+		return true, "", nil
+	}
+	ids, err := h.replIDsAt(ctx, line, end)
+	switch {
+	case errors.Is(err, errMoved):
+		return false, "", nil
+	case err != nil:
+		return false, "", err
+	case len(ids) == 0 || slices.Contains(ids, want):
+		return true, "", nil
+	}
+	return false, fmt.Sprintf("at offset %d the archive is of history %s, and the log of %s", end, want, ids[0]), nil
 }
 
 // leave gives a timeline up that the log cannot go on with; why may be empty: not yet.
@@ -159,40 +165,19 @@ func (h *history) scanIDs(ctx context.Context, inc stream.LogFile, at stream.Off
 		return nil, err
 	}
 	defer file.release()
+	c := NewCutter(file, inc)
 	var ids []stream.ReplID
-	var f follower
-	r := io.NewSectionReader(file, 0, inc.Bytes)
-	buf := make([]byte, examineBuffer)
-	for {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+	var above stream.ReplID
+	_, err = c.scan(ctx, inc.Bytes, func() bool {
+		now := c.f.at.pos
+		if now.Offset >= at && len(ids) == 0 && !above.IsZero() {
+			ids = append(ids, above)
 		}
-		n, rerr := r.Read(buf)
-		for p := buf[:n]; len(p) > 0; {
-			above := f.at.pos.ReplID
-			taken, done, err := f.next(p)
-			if syntax, ok := errors.AsType[*resp.SyntaxError](err); ok {
-				return nil, &LogError{Name: inc.Name, At: f.begin, What: syntax.What}
-			}
-			p = p[taken:]
-			if !done {
-				break
-			}
-			if f.at.pos.Offset >= at && !above.IsZero() && len(ids) == 0 {
-				ids = append(ids, above)
-			}
-			if f.at.pos.Offset > at {
-				return ids, nil
-			}
-			if f.at.pos.Offset == at {
-				ids = append(ids, f.at.pos.ReplID)
-			}
+		if now.Offset == at {
+			ids = append(ids, now.ReplID)
 		}
-		if errors.Is(rerr, io.EOF) {
-			return ids, nil
-		}
-		if rerr != nil {
-			return nil, fmt.Errorf("read %s: %w", inc.Name, rerr)
-		}
-	}
+		above = now.ReplID
+		return now.Offset > at
+	})
+	return ids, err
 }

@@ -458,29 +458,29 @@ func onlyPings(p []byte) bool {
 }
 
 // openObject returns the plain bytes of an object, checked.
-func openObject(t testing.TB, store Store, key, sum string) []byte {
-	t.Helper()
+func openObject(tb testing.TB, store Store, key, sum string) []byte {
+	tb.Helper()
 	body, _, err := store.Get(context.Background(), key, 0, -1)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	plain, err := NewOpener(nil).Open(key, body)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	p, err := io.ReadAll(Checked(key, sum, plain))
-	require.NoError(t, err)
-	require.NoError(t, errors.Join(plain.Close(), body.Close()))
+	require.NoError(tb, err)
+	require.NoError(tb, errors.Join(plain.Close(), body.Close()))
 	return p
 }
 
 // requireValid proves that all that counts in an archive is of one of the logs that were shipped there, and each timeline of one alone.
-func requireValid(t testing.TB, store Store, logs ...*fakeLog) *Catalog {
-	t.Helper()
+func requireValid(tb testing.TB, store Store, logs ...*fakeLog) *Catalog {
+	tb.Helper()
 	c, err := ReadCatalog(context.Background(), store)
-	require.NoError(t, err)
-	require.Zero(t, c.Unknown)
+	require.NoError(tb, err)
+	require.Zero(tb, c.Unknown)
 	for _, line := range c.Timelines {
 		var errs []error
 		for _, l := range logs {
 			l.mu.Lock()
-			err := l.owns(t, store, &line)
+			err := l.owns(tb, store, &line)
 			l.mu.Unlock()
 			if err == nil {
 				errs = nil
@@ -488,20 +488,20 @@ func requireValid(t testing.TB, store Store, logs ...*fakeLog) *Catalog {
 			}
 			errs = append(errs, err)
 		}
-		require.NoError(t, errors.Join(errs...))
+		require.NoError(tb, errors.Join(errs...))
 	}
 	return c
 }
 
 // owns reports whether all of a timeline is this log's.
-func (l *fakeLog) owns(t testing.TB, store Store, line *ArchivedTimeline) error {
-	t.Helper()
+func (l *fakeLog) owns(tb testing.TB, store Store, line *ArchivedTimeline) error {
+	tb.Helper()
 	if l.truth[line.ID] == nil {
 		return fmt.Errorf("%s is not of this log", line.ID)
 	}
 	var errs []error
 	for _, tr := range append([]*truth{l.truth[line.ID]}, l.other[line.ID]...) {
-		err := tr.owns(t, store, line)
+		err := tr.owns(tb, store, line)
 		if err == nil {
 			return nil
 		}
@@ -510,16 +510,16 @@ func (l *fakeLog) owns(t testing.TB, store Store, line *ArchivedTimeline) error 
 	return errors.Join(errs...)
 }
 
-func (tr *truth) owns(t testing.TB, store Store, line *ArchivedTimeline) error {
-	t.Helper()
+func (tr *truth) owns(tb testing.TB, store Store, line *ArchivedTimeline) error {
+	tb.Helper()
 	for _, b := range line.Bases {
-		p := openObject(t, store, b.String(), b.Sum)
+		p := openObject(tb, store, b.String(), b.Sum)
 		if want := fmt.Sprintf("base of %s at %d\n", line.ID, b.Offset); !bytes.HasPrefix(p, []byte(want)) {
 			return fmt.Errorf("%s is %.60q", b, p)
 		}
 	}
 	for _, s := range line.Segments {
-		if err := tr.of(s.SegmentKey, openObject(t, store, s.String(), s.Sum)); err != nil {
+		if err := tr.of(s.SegmentKey, openObject(tb, store, s.String(), s.Sum)); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
 	}

@@ -61,11 +61,13 @@ func (m *mortal) Put(ctx context.Context, key string, body Body, cond Condition)
 	if err := errors.Join(err, r.Close()); err != nil {
 		return Object{}, err
 	}
-	pause(ctx, time.Duration(m.dice(300))*time.Millisecond)
+	if err := pause(ctx, time.Duration(m.dice(300))*time.Millisecond); err != nil {
+		return Object{}, err
+	}
 	effect, answer := m.write(func() { _, _ = m.put(key, p, cond) })
 	var obj Object
 	if effect {
-		obj, err = m.memStore.Put(context.Background(), key, bytesBody(p), cond)
+		obj, err = m.memStore.Put(context.WithoutCancel(ctx), key, bytesBody(p), cond)
 	}
 	if !answer {
 		<-ctx.Done()
@@ -81,7 +83,7 @@ func (m *mortal) dice(n int) int {
 }
 
 func (m *mortal) Delete(ctx context.Context, key string) error {
-	effect, answer := m.write(func() { _ = m.memStore.Delete(context.Background(), key) })
+	effect, answer := m.write(func() { _ = m.memStore.Delete(context.WithoutCancel(ctx), key) })
 	if effect {
 		if err := m.memStore.Delete(ctx, key); err != nil {
 			return err
@@ -105,6 +107,7 @@ func TestKillAtEveryWrite(t *testing.T) {
 }
 
 func killAndStart(t *testing.T, seed uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 5))
 	l, store := newFakeLog(seed), newMemStore()
 	l.Resync(fakeReplID(7), stream.Offset(rng.IntN(2)*1000))
@@ -135,7 +138,7 @@ func killAndStart(t *testing.T, seed uint64) {
 			requireValid(t, store, l)
 		}
 		p.stop()
-		<-p.done
+		require.NoError(t, <-p.done)
 		for _, arrive := range m.late {
 			time.AfterFunc(time.Duration(rng.IntN(40))*time.Second, arrive)
 		}

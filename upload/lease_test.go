@@ -82,18 +82,22 @@ func TestLeaseEndsBeforeItIsTaken(t *testing.T) {
 		require.NoError(t, err)
 		hang := &faultyStore{Store: store, put: func(ctx context.Context, _ string) error { <-ctx.Done(); return context.Cause(ctx) }}
 		a.store = hang
+		taken := make(chan time.Time, 1)
+		go func() {
+			b, err := testLeaser(store, "b").acquire(t.Context())
+			taken <- time.Now()
+			require.NoError(t, err)
+			require.Equal(t, int64(2), b.rec.Epoch)
+		}()
 		var ended time.Time
 		err = a.hold(t.Context(), func(ctx context.Context) error {
 			<-ctx.Done()
 			ended = time.Now()
 			require.ErrorIs(t, a.valid(), ErrLeaseLost)
-			b, err := testLeaser(store, "b").acquire(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, int64(2), b.rec.Epoch)
 			return context.Cause(ctx)
 		})
 		require.ErrorIs(t, err, ErrLeaseLost)
-		require.False(t, time.Now().Before(ended))
+		require.True(t, ended.Before(<-taken))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -164,9 +165,7 @@ func (m *memStore) clone() *memStore {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := newMemStore()
-	for k, v := range m.objects {
-		c.objects[k] = v
-	}
+	maps.Copy(c.objects, m.objects)
 	c.puts = m.puts
 	return c
 }

@@ -19,20 +19,20 @@ import (
 )
 
 // requireOnce proves that no range is stored twice.
-func requireOnce(t testing.TB, c *Catalog) {
-	t.Helper()
+func requireOnce(tb testing.TB, c *Catalog) {
+	tb.Helper()
 	for _, line := range c.Timelines {
 		seen := map[span]string{}
 		for _, s := range line.Segments {
 			k := span{s.From, s.To}
 			if s.From < s.To {
-				require.Empty(t, seen[k], "%v is stored as %s too", s, seen[k])
+				require.Empty(tb, seen[k], "%v is stored as %s too", s, seen[k])
 			}
 			seen[k] = s.String()
 		}
 		offsets := map[stream.Offset]bool{}
 		for _, b := range line.Bases {
-			require.False(t, offsets[b.Offset], "%s", b)
+			require.False(tb, offsets[b.Offset], "%s", b)
 			offsets[b.Offset] = true
 		}
 	}

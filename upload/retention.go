@@ -88,18 +88,14 @@ func PlanPrune(c *Catalog, policy Policy, now time.Time) (PrunePlan, error) {
 func (p Policy) keepFrom(c *Catalog, now time.Time) (line, base int) {
 	cutoff := now.Add(-p.Duration).UnixMilli()
 	count := 0
-	line, base = -1, 0
-	for i := len(c.Timelines) - 1; i >= 0; i-- {
-		bases := c.Timelines[i].Bases
-		for k := len(bases) - 1; k >= 0; k-- {
-			if k+1 < len(bases) && bases[k+1].Offset == bases[k].Offset {
-				base = k // the same state, stored twice
-				continue
+	for i, t := range slices.Backward(c.Timelines) {
+		for k, b := range slices.Backward(t.Bases) {
+			if k+1 < len(t.Bases) && t.Bases[k+1].Offset == b.Offset {
+				continue // the same state, stored twice
 			}
 			count++
-			line, base = i, k
-			if count >= max(1, p.MinBases) && bases[k].UnixMilli <= cutoff {
-				return line, base
+			if count >= max(1, p.MinBases) && b.UnixMilli <= cutoff {
+				return i, k
 			}
 		}
 	}

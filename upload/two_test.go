@@ -61,6 +61,7 @@ func TestTwoOnOnePrefix(t *testing.T) {
 }
 
 func shipFromTwo(t *testing.T, seed uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 17))
 	store := newMemStore()
 	a := newFakeLog(seed)

@@ -18,22 +18,22 @@ type process struct {
 	done chan error
 }
 
-func start(t testing.TB, opt Options, src Source, store Store) *process {
-	t.Helper()
+func start(tb testing.TB, opt Options, src Source, store Store) *process {
+	tb.Helper()
 	u, err := New(opt, src, store)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	ctx, stop := context.WithCancel(context.Background())
 	p := &process{Uploader: u, stop: stop, done: make(chan error, 1)}
 	go func() { p.done <- u.Run(ctx); close(p.done) }()
-	t.Cleanup(func() { p.end(t) })
+	tb.Cleanup(func() { p.end(tb) })
 	return p
 }
 
 // end cancels Run.
-func (p *process) end(t testing.TB) {
-	t.Helper()
+func (p *process) end(tb testing.TB) {
+	tb.Helper()
 	p.stop()
-	require.NoError(t, <-p.done)
+	require.NoError(tb, <-p.done)
 }
 
 // traffic writes for so many steps of half a second.
@@ -48,11 +48,11 @@ func traffic(l *fakeLog, steps int) {
 	l.Sync()
 }
 
-func requireShippedAll(t testing.TB, p *process, l *fakeLog) {
-	t.Helper()
+func requireShippedAll(tb testing.TB, p *process, l *fakeLog) {
+	tb.Helper()
 	off, ok := p.Shipped()
-	require.True(t, ok)
-	require.Equal(t, l.Holdings().Timelines[len(l.lines)-1].End.Offset, off, "%+v", p.State())
+	require.True(tb, ok)
+	require.Equal(tb, l.Holdings().Timelines[len(l.lines)-1].End.Offset, off, "%+v", p.State())
 }
 
 func TestShipAllThatIsDurable(t *testing.T) {
