@@ -37,7 +37,7 @@ func WalkBase(ctx context.Context, opt Options, fn func(*BaseKey) error) (BaseRe
 	}
 	y := opt.layout()
 	for try := 1; ; try++ {
-		man, text, err := readManifest(opt.FS, y)
+		man, err := readChain(opt.FS, y)
 		if err != nil {
 			return BaseReport{}, err
 		}
@@ -45,7 +45,7 @@ func WalkBase(ctx context.Context, opt Options, fn func(*BaseKey) error) (BaseRe
 			return BaseReport{}, &NotOursError{Dir: opt.Dir, What: "its manifest names no base"}
 		}
 		rep, err := verifyBase(ctx, opt.FS, y, man.base, fn)
-		if err == nil || try == liveRetries || !changedUnder(opt, text) || !isNotExist(err) {
+		if err == nil || try == liveRetries || !changedUnder(opt, man.text) || !isNotExist(err) {
 			return rep, err
 		}
 	}

@@ -31,7 +31,7 @@ type owed struct {
 }
 
 // owe notes what the log tells of.
-func (p *promise) owe(l *Log) {
+func (p promise) owe(l *Log) {
 	if p.owed == nil || !l.opt.Archive {
 		return
 	}
@@ -48,7 +48,7 @@ func (p *promise) owe(l *Log) {
 }
 
 // requireOwed wants the archive, and what the log tells of, to be everything from the oldest base on.
-func (p *promise) requireOwed(t require.TestingT, l *Log, where string) {
+func (p promise) requireOwed(t require.TestingT, l *Log, where string) {
 	found := map[string]*stream.Timeline{}
 	held := l.Holdings()
 	for i := range held.Timelines {

@@ -316,8 +316,8 @@ func (c *crashed) recover() *history {
 	h := c.promise.historyOf(pos)
 	require.NotNil(c.t, h, "%s: at %s", where, pos)
 	c.promise.live = []*history{h}
-	c.known.add(c.promise.live)
 	if c.opt.Archive {
+		c.known.add(c.promise.live)
 		requireHoldings(c.t, l, c.known.of, where)
 		c.promise.requireOwed(c.t, l, where)
 	}

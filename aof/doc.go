@@ -4,7 +4,7 @@
 // # Place in the flow
 //
 // Second of the three stages. package replica feeds a [Log] (it satisfies replica.Sink and replica.Acks); package upload
-// reads what the Log has made durable. The package knows files, never sockets.
+// reads what the Log has made durable ([Log.Holdings]; it satisfies upload.Source). The package knows files, never sockets.
 //
 // # Format
 //
@@ -12,7 +12,7 @@
 //	<dir>/appendonlydir/appendonly.aof.<seq>.base.rdb or .base.aof
 //	<dir>/appendonlydir/appendonly.aof.<seq>.incr.aof
 //	<dir>/appendonlydir/appendonly.aof.manifest
-//	<dir>/retained/<timeline>/appendonlydir/ a chain that the manifest no longer names, whole and bootable
+//	<dir>/retained/<timeline>/appendonlydir/ what the manifest no longer names, see Retained
 //
 // An increment is RESP only, and a stock loader runs all of it:
 //
@@ -79,8 +79,42 @@
 // A full resync ends the rewrite that is under way: what it folds is the past. While a tail waits for the upstream's answer the open increment is
 // not closed, and stays as it is; only those before it are folded. A server that was booted here may have written that tail: folded, nobody could cut it.
 //
+// With an archive there is a step before the 4th: see Retained.
+//
 // A base may have commands behind the RDB, which the rewrite could not run (the carry), or be commands only. Loaders take no base that is
 // cut, and so neither does [Verify].
+//
+// # Retained
+//
+// What leaves the manifest goes to retained/, by hard link, under names that say what is in it: <offset>.base.rdb (or .aof) and <from>-<to>.incr.aof, 20
+// digits each. A full resync puts the whole chain there, with a manifest of its own, so that a server boots from it; if the guard tripped, with
+// the note that pins it. Without an archive that chain stays until the next rewrite or full resync, and a rewrite leaves nothing.
+//
+// With an archive ([Options].Archive) a rewrite too links what it takes out of the manifest and the archive has not got, without a manifest, and
+// everything stays until the archive has it ([Log.Shipped], [Log.BaseShipped]), or until it has to go for want of disk ([Options].MaxDisk). The folder
+// of the present timeline therefore holds files that come before its chain, and so does that of one that ended. There is no list of them: the
+// names are the list, the marks inside say when, and Holdings after a start is what it was before.
+//
+//   - Links are made, and their directory synced, before the manifest forgets the files. So at each instant every file that Holdings told of, and the archive
+//     has not got, has a name that survives a crash: in the chain, or in retained/, or for a moment in both.
+//   - Whatever of the present timeline begins where its chain does, or later, is a double: a rewrite or a full resync linked it and did not
+//     take place. Holdings does not tell of doubles. They go at the next start, and before anything is linked again, durably: the
+//     link of the open increment would grow past the end that its name states.
+//   - Files go one by one, the oldest first, each durably before the next: a crash leaves no hole. A chain that is to lose a file durably
+//     ceases to be one first: its manifest goes.
+//   - A pinned chain never goes, nor what the manifest names.
+//
+// Over its limit the log asks for a rewrite if that makes room: what the archive has of the chain's increments then goes for good, and the rest can. If it
+// is over the limit still, the oldest files in retained/ go whatever they are, and what they held of the stream is lost to the archive: [Observer].Lost
+// and Holdings tell, until the archive says that it has gone on from a base behind. After a start Holdings tells only of holes between
+// what is left; that the first file begins behind the end of what the archive has says the rest.
+//
+// # Holdings
+//
+// [Log.Holdings] tells what may be read, by name; a file has the same name wherever it is. The open increment may be read up to a boundary outside MULTI that
+// a sync has covered, where what Holdings says holds: no mark behind that place states an earlier offset or time. That place may be behind Durable
+// by bytes that were dropped since a mark that no sync has covered yet. After a crash it is where marks prove, until the upstream has
+// answered: of a tail that waits nothing may be read. The chain of a timeline that ended may be read to its end, with the tail if there was one.
 //
 // # Groups
 //
@@ -93,6 +127,7 @@
 // # Concurrency
 //
 // Resume, Continue, FullResync, Append and Rollback are called by one goroutine at a time; Run syncs and RunRewrites folds beside them. Rewrite may be
-// called by any goroutine; one runs at a time. FullResync and Close end it and wait for that. Received, Durable, Moved and Status may be called by
-// any goroutine and never wait for the disk.
+// called by any goroutine; one runs at a time. FullResync and Close end it and wait for that. Received, Durable, Moved, Status, Holdings, Changed, Shipped,
+// BaseShipped and NewTimeline may be called by any goroutine and never wait for the disk; what the last three ask for Run does. OpenFile waits
+// for nothing but the file system.
 package aof

@@ -31,11 +31,15 @@ type showcase struct {
 	want    string                   // why a new timeline is asked for, see NewTimeline
 }
 
+func newShowcase() *showcase {
+	return &showcase{shipped: map[string]stream.Offset{}, bases: map[string]bool{}}
+}
+
 // Holdings returns what there is to ship: every timeline on disk, and how far the present one is on stable storage. It costs a copy of the list of the
 // present timeline's increments if anything changed since it was last called, and nothing else. The result is shared: it must not be
 // changed. It satisfies upload.Source.
 func (l *Log) Holdings() stream.Holdings {
-	s := &l.show
+	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.made == nil {
@@ -68,7 +72,7 @@ func (s *showcase) changed() {
 
 // Changed returns a channel that is closed when Holdings next changes. It satisfies upload.Source.
 func (l *Log) Changed() <-chan struct{} {
-	s := &l.show
+	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.change == nil {
@@ -101,7 +105,7 @@ func (s *showcase) path(name string) string {
 
 // Shipped takes what upload.Source says of it: what ends there goes once Run gets to it.
 func (l *Log) Shipped(timeline string, through stream.Offset) {
-	s := &l.show
+	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if was, ok := s.shipped[timeline]; ok && through <= was {
@@ -113,7 +117,7 @@ func (l *Log) Shipped(timeline string, through stream.Offset) {
 
 // BaseShipped takes what upload.Source says of it.
 func (l *Log) BaseShipped(name string) {
-	s := &l.show
+	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.bases[name] {
@@ -125,7 +129,7 @@ func (l *Log) BaseShipped(name string) {
 // NewTimeline asks for a full resync; why is for the operator. Run sees to it: not while one is under way, nor while the disk has no room for
 // a base of the size of the present one. It satisfies upload.Source.
 func (l *Log) NewTimeline(why string) {
-	s := &l.show
+	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.want = why
@@ -216,7 +220,7 @@ func (l *Log) reshow() {
 	for i := range past {
 		past[i].Lost = l.lostOf(&past[i])
 	}
-	s := &l.show
+	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.past, s.now, s.live, s.end, s.paths = past, now, l.inc != nil, l.ready, paths

@@ -3,6 +3,7 @@ package aof
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -91,20 +92,35 @@ func TestHostileServerBootedInRetained(t *testing.T) {
 
 // A folder in retained/ that is not ours is removed.
 func TestHostileOtherFoldersInRetainedStay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newHistory(t, "a1", 50, 3), nil)
-		r.start()
-		r.feed()
-		require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(10)))
-		keep := filepath.Join(rigDir, "retained", "before-the-incident", "appendonlydir")
-		require.NoError(t, r.fs.MkdirAll(keep, 0o750))
-		f, err := r.fs.OpenFile(filepath.Join(keep, "appendonly.aof.1.base.rdb"), os.O_CREATE|os.O_RDWR, 0o640)
-		require.NoError(t, err)
-		require.NoError(t, f.Close())
-		require.NoError(t, r.tryResync(newHistory(t, "c3", 9, 0), rdbOf(10)))
-		_, err = r.fs.Stat(filepath.Join(keep, "appendonly.aof.1.base.rdb"))
-		require.NoError(t, err, "an operator's copy was deleted")
-	})
+	for _, archive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("archive %v", archive), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 50, 3), func(o *Options) { o.Archive = archive })
+				r.start()
+				r.feed()
+				require.NoError(t, r.tryResync(newHistory(t, "b2", 7, 0), rdbOf(10)))
+				var copies []string
+				for _, name := range []string{"before-the-incident", "2024-12-copy", "1700000000-copy"} {
+					keep := filepath.Join(rigDir, "retained", name, "appendonlydir")
+					require.NoError(t, r.fs.MkdirAll(keep, 0o750))
+					copies = append(copies, filepath.Join(keep, "appendonly.aof.1.base.rdb"))
+					f, err := r.fs.OpenFile(copies[len(copies)-1], os.O_CREATE|os.O_RDWR, 0o640)
+					require.NoError(t, err)
+					require.NoError(t, f.Close())
+				}
+				require.NoError(t, r.tryResync(newHistory(t, "c3", 9, 0), rdbOf(10)))
+				for _, tl := range r.l.Holdings().Timelines {
+					r.l.Shipped(tl.ID, tl.End.Offset)
+				}
+				r.l.opt.MaxDisk.Bytes = 1
+				require.NoError(t, r.l.tendAll())
+				for _, path := range copies {
+					_, err := r.fs.Stat(path)
+					require.NoError(t, err, "an operator's copy was deleted")
+				}
+			})
+		})
+	}
 }
 
 // The base was empty (a new upstream), nobody counted keys (no scrape, INFO denied, or less than 64 KiB of traffic), the upstream restarts

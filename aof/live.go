@@ -67,13 +67,13 @@ func (s *scan) lookAgain(ctx context.Context, f io.ReaderAt) error {
 func openIncrements(opt Options, wanted func(man *manifest, i int) bool) (man *manifest, files []*liveFile, err error) {
 	y := opt.layout()
 	for try := 1; ; try++ {
-		man, text, err := readManifest(opt.FS, y)
+		c, err := readChain(opt.FS, y)
 		if err != nil {
 			return nil, nil, err
 		}
-		files, err := openWanted(opt.FS, y, man, wanted)
-		if err == nil || try == liveRetries || !changedUnder(opt, text) {
-			return man, files, err
+		files, err := openWanted(opt.FS, y, c.manifest, wanted)
+		if err == nil || try == liveRetries || !changedUnder(opt, c.text) {
+			return c.manifest, files, err
 		}
 	}
 }

@@ -63,8 +63,8 @@ type Log struct {
 	closedBytes int64 // of the increments before the open one
 	ready       place // how far inc may be read: a durable boundary
 
-	shelves []*shelf // what is in retained/, by age
-	show    showcase // what Holdings tells
+	shelves []*shelf  // what is in retained/, by age
+	show    *showcase // what Holdings tells
 	spool   spool
 }
 

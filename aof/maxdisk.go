@@ -2,7 +2,6 @@ package aof
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
@@ -112,6 +111,9 @@ func (l *Log) giveUp(limit int64) error {
 	}
 	err := errors.Join(l.giveUpFrom(l.diskUsed()-limit), l.relist())
 	l.publish()
+	if err == nil {
+		l.wakeTend() // for folders that are empty now
+	}
 	return err
 }
 
@@ -128,9 +130,6 @@ func (l *Log) giveUpFrom(over int64) error {
 				return err
 			}
 			over -= k.Bytes
-		}
-		if err := l.removeChain(sh.Timeline); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -167,12 +166,4 @@ func (s *spool) lose(timeline string, r stream.Range) {
 		return
 	}
 	s.lost[timeline] = append(list, r)
-}
-
-// String is the limit as the configuration has it.
-func (d DiskLimit) String() string {
-	if d.Share > 0 {
-		return fmt.Sprintf("%g%%", d.Share*100)
-	}
-	return fmt.Sprint(d.Bytes)
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
-	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
 // Open takes the directory, finds out where its log stands, and opens it for writing. The directory is made if need be; before the upstream
@@ -31,9 +30,8 @@ func Open(ctx context.Context, opt Options) (*Log, error) {
 		opt: opt, fs: opt.FS, at: opt.layout(),
 		kick: make(chan struct{}, 1), dead: make(chan struct{}),
 		ask: make(chan struct{}, 1), reconnect: make(chan struct{}, 1), tables: sync.OnceValue(keyspace.NewTable),
-		tip: tip{whole: true}, spool: spool{tend: make(chan struct{}, 1), lost: map[string][]stream.Range{}, noted: map[string]bool{}},
+		tip: tip{whole: true}, spool: newSpool(), show: newShowcase(),
 	}
-	l.show.shipped, l.show.bases = map[string]stream.Offset{}, map[string]bool{}
 	l.idle = sync.NewCond(&l.mu)
 	if err := l.makeDir(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)

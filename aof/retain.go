@@ -166,11 +166,11 @@ func (l *Log) nextTimeline(id stream.ReplID) string {
 	return fmt.Sprintf("%08d-%s", next, id.Short())
 }
 
-// timelineNumber returns the number that a timeline's id begins with, or 0.
+// timelineNumber returns the number that a timeline's id begins with, or 0 for what is no such id.
 func timelineNumber(id string) int64 {
-	num, _, ok := strings.Cut(id, "-")
+	num, replid, _ := strings.Cut(id, "-")
 	n, err := strconv.ParseInt(num, 10, 64)
-	if !ok || err != nil || n < 0 {
+	if err != nil || n < 0 || len(replid) != 8 || strings.Trim(replid, "0123456789abcdef") != "" {
 		return 0
 	}
 	return n

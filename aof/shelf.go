@@ -2,14 +2,15 @@ package aof
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -17,6 +18,7 @@ import (
 type shelf struct {
 	Retained
 	bases, incrs []kept // ascending; of what overlaps the first
+	others       bool   // there are files that are not ours
 	end          stream.Mark
 }
 
@@ -132,11 +134,15 @@ func (l *Log) readShelf(timeline string, seen map[string]keptMarks) (_ *shelf, e
 		sh.Bytes += info.Size()
 		f, ok := parseKept(e.Name())
 		if !ok || timelineNumber(timeline) == 0 {
+			sh.others = sh.others || (e.Name() != y.manifest() && !strings.HasPrefix(e.Name(), fsx.TempPrefix))
 			continue
 		}
 		k := kept{LogFile: f, path: y.path(e.Name())}
 		k.Bytes, k.modified = info.Size(), info.ModTime().UnixMilli()
 		k.UnixMilli = k.modified
+		if keys, ok := l.spool.keys[k.path]; ok {
+			k.Keys = keys
+		}
 		if keys, ok := named[e.Name()]; ok {
 			k.chain, k.Keys = true, keys
 		}
@@ -211,8 +217,11 @@ func (sh *shelf) findEnd(l *Log, seen map[string]keptMarks) {
 	m := seen[last.path]
 	if m.end.Position.IsZero() && sh.Timeline != l.timeline {
 		m.end.UnixMilli = max(m.begin, last.modified)
-		if s, err := scanFile(context.Background(), l.fs, last.path); err == nil {
-			m.end.Position.ReplID = s.boundary.id
+		if f, err := openLive(l.fs, last.path); err == nil {
+			s := scan{path: f.path, size: f.size}
+			if errors.Join(s.run(io.NewSectionReader(f, 0, f.size)), f.Close()) == nil {
+				m.end.Position.ReplID = s.boundary.id
+			}
 		}
 		m.end.Position.Offset = last.To
 		seen[last.path] = m

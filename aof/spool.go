@@ -14,11 +14,16 @@ import (
 // spool is what the log keeps for the archive; Log.mu guards it.
 type spool struct {
 	marks map[string]keptMarks      // of the increments in retained/, by path: they never change
+	keys  map[string]int64          // of the bases in retained/, by path, where that is known
 	lost  map[string][]stream.Range // by timeline: given up since the start
 	asked bool                      // a rewrite was asked for because of MaxDisk
 	noted map[string]bool           // what went wrong, and goes on to: it is said once
 	dying []fsx.File                // removed, and still open: see bury
 	tend  chan struct{}             // wakes Run
+}
+
+func newSpool() spool {
+	return spool{keys: map[string]int64{}, lost: map[string][]stream.Range{}, noted: map[string]bool{}, tend: make(chan struct{}, 1)}
 }
 
 // wakeTend has Run tend the spool.
@@ -64,6 +69,7 @@ func (l *Log) unshipped(in *rewriteInput, y layout) []newLink {
 	if base := l.chainBase(); l.show.needsBase(l.timeline, &base) {
 		name := keptBaseName(base.From, ".base"+base.Name[strings.LastIndexByte(base.Name, '.'):])
 		links = append(links, newLink{from: in.base.path, to: y.path(name)})
+		l.spool.keys[y.path(name)] = base.Keys
 	}
 	shipped := l.show.shippedTo(l.timeline)
 	for i := range in.infos {
@@ -199,7 +205,7 @@ func (l *Log) dropShippedOf(sh *shelf) (dropped bool, err error) {
 		err := l.removeKept(k)
 		return err == nil, err
 	}
-	if len(files) > 0 || sh.Guard != nil || timelineNumber(sh.Timeline) == 0 {
+	if len(files) > 0 || sh.others || sh.Guard != nil || timelineNumber(sh.Timeline) == 0 {
 		return false, nil
 	}
 	err = errors.Join(l.removeRetained(sh.Timeline), l.removeEmpty(l.at.retainedDir()))
@@ -214,6 +220,7 @@ func (l *Log) removeKept(k *kept) error {
 	if err := l.removeDurably(k.path); err != nil {
 		return fmt.Errorf("remove retained file: %w", err)
 	}
+	delete(l.spool.keys, k.path)
 	return nil
 }
 

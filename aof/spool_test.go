@@ -295,3 +295,30 @@ func TestParseKept(t *testing.T) {
 		require.False(t, ok, name)
 	}
 }
+
+// Whether a link is on the disk nobody knows after an fsync that failed: the log latches before the manifest forgets the file.
+func TestSpoolSyncFailureLatches(t *testing.T) {
+	for _, dir := range []string{"/appendonlydir", "/retained"} {
+		t.Run(dir, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 100, 4), archived)
+				r.start()
+				require.NoError(t, grow(r))
+				id := r.l.Status().Timeline
+				f := failOps(r.fs, 1, syscall.EIO, inRetained(fsxtest.SyncDir, dir))
+				_, err := r.l.Rewrite(t.Context(), "test")
+				require.ErrorIs(t, err, ErrFailed)
+				require.Equal(t, 1, f.count())
+				require.NoError(t, r.l.tend(), "Run says what failed")
+				r.reopen(fsxtest.KillProcess{})
+				r.goOn()
+				r.feed()
+				require.Empty(t, r.spooled(), "doubles go")
+				require.Equal(t, id, r.held().ID)
+				require.Equal(t, r.h.start, r.held().Bases[0].From, "the old base stands")
+				require.NoError(t, r.l.Close())
+				requireChain(t, r.fs, r.l.at, r.h, r.h.end(), "in the end")
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -21,8 +22,9 @@ type Report struct {
 	Base       BaseReport        `json:"base"`
 	Increments []IncrementReport `json:"increments"`
 	Position   stream.Position   `json:"-"`
-	Torn       int64             `json:"torn_bytes"`        // at the end: no whole command outside MULTI; servers cut them, and so does Fix
-	Garbage    string            `json:"garbage,omitempty"` // what is wrong with them, where they are no RESP: a power loss can leave such
+	Others     []BaseReport      `json:"other_bases,omitempty"` // in retained/: what waits for the archive beside a chain, or without one
+	Torn       int64             `json:"torn_bytes"`            // at the end: no whole command outside MULTI; servers cut them, and so does Fix
+	Garbage    string            `json:"garbage,omitempty"`     // what is wrong with them, where they are no RESP: a power loss can leave such
 }
 
 // BaseReport is what Verify found in the base.
@@ -55,7 +57,8 @@ type IncrementReport struct {
 }
 
 // Verify reads everything that the manifest names: the base's checksum and structure, each command of each increment, and that marks
-// and increments follow one another without a hole. It takes no lock and works on a directory that is being written.
+// and increments follow one another without a hole. It takes no lock and works on a directory that is being written. In retained/ it reads what
+// waits for the archive as well: there holes are what was given up, and there may be no base.
 //
 // A torn tail is reported and is no error, nor is what a power loss leaves of bytes that nothing proves durable; a *CorruptError or *NotOursError is the first damage found. fs.ErrNotExist: no manifest.
 func Verify(ctx context.Context, opt Options) (Report, error) {
@@ -81,22 +84,24 @@ type verified struct {
 func changedUnder(opt Options, was string) bool {
 	y := opt.layout()
 	now, err := readFile(opt.FS, y.path(y.manifest()), maxManifest)
+	if was == "" && errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
 	return err != nil || string(now) != was
 }
 
 func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 	y := opt.layout()
 	v := verified{Report: Report{Dir: opt.Dir}}
-	man, text, err := readManifest(opt.FS, y)
+	man, err := readChain(opt.FS, y)
 	if err != nil {
 		return v, err
 	}
-	v.manifest = text
-	if man.base == nil || len(man.incrs) == 0 {
+	v.manifest = man.text
+	if man.text != "" && (man.base == nil || len(man.incrs) == man.kept) {
 		return v, &NotOursError{Dir: opt.Dir, What: "its manifest names no base or no increment"}
 	}
-	v.Timeline = man.base.timeline
-	if v.Base, err = verifyBase(ctx, opt.FS, y, man.base, nil); err != nil {
+	if err := v.verifyBases(ctx, opt.FS, y, man); err != nil {
 		return v, err
 	}
 	var end stream.Position
@@ -105,7 +110,7 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 		if err != nil {
 			return v, noHead(opt.Dir, y.path(info.name), v.Timeline, err)
 		}
-		if i > 0 && s.head.Position != end {
+		if !man.mayBegin(i, s.head.Position, end) {
 			return v, &CorruptError{Path: s.path, What: fmt.Sprintf("it begins at %s, and the increment before it ends at %s", s.head.Position, end)}
 		}
 		if i < len(man.incrs)-1 && (s.torn || s.lastAt.file != s.size) {
@@ -120,10 +125,32 @@ func verifyOnce(ctx context.Context, opt Options) (verified, error) {
 		v.Torn = s.size - s.boundary.file
 	}
 	v.Position = end
+	if v.last == nil {
+		return v, nil
+	}
 	if v.last.syntax != nil {
 		v.Garbage = v.last.syntax.What
 	}
 	return v, verifyTail(opt.FS, v.last)
+}
+
+// verifyBases verifies the base, and those that were kept from before it.
+func (v *verified) verifyBases(ctx context.Context, fsys fsx.FS, y layout, c *chain) (err error) {
+	if c.base == nil {
+		return nil
+	}
+	v.Timeline = c.base.timeline
+	if v.Base, err = verifyBase(ctx, fsys, y, c.base, nil); err != nil {
+		return err
+	}
+	for i := range c.bases {
+		rep, err := verifyBase(ctx, fsys, y, &c.bases[i], nil)
+		if err != nil {
+			return err
+		}
+		v.Others = append(v.Others, rep)
+	}
+	return nil
 }
 
 // verifyTail checks that a torn end holds nothing that was durable.
@@ -174,7 +201,7 @@ func Fix(ctx context.Context, opt Options) (cut int64, err error) {
 		return 0, fmt.Errorf("fix: %w", err)
 	}
 	y := opt.layout()
-	if _, err := opt.FS.Stat(y.path(y.manifest())); err != nil {
+	if _, err := opt.FS.Stat(y.path(y.manifest())); err != nil { // without one there is nothing that a server would cut
 		return 0, fmt.Errorf("fix: %w", err)
 	}
 	lock, err := opt.FS.Lock(y.lockPath())

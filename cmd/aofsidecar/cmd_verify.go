@@ -143,9 +143,14 @@ func writeReport(w io.Writer, r aof.Report, cut int64) error {
 	}
 	row("directory", "%s", r.Dir)
 	row("timeline", "%s", r.Timeline)
-	row("base", "%s, %s, %s", r.Base.Name, bytesText(r.Base.Bytes), baseText(r.Base))
-	if r.Base.Unwalked != "" {
-		row("", "not walked to the end: %s", r.Base.Unwalked)
+	for _, base := range append([]aof.BaseReport{r.Base}, r.Others...) {
+		if base.Name == "" { // in retained/
+			continue
+		}
+		row("base", "%s, %s, %s", base.Name, bytesText(base.Bytes), baseText(base))
+		if base.Unwalked != "" {
+			row("", "not walked to the end: %s", base.Unwalked)
+		}
 	}
 	for _, inc := range r.Increments {
 		row("increment", "%s, %s, %d commands, offsets %d to %d, %s to %s", inc.Name, humanize.IBytes(uint64(max(0, inc.Bytes))), inc.Commands,

@@ -1,7 +1,7 @@
 package stream
 
 // Holdings is what a log has on disk for others to read, at one moment. Its files never change but that the open increment grows; they may go
-// at any time, once they are opened they stay readable.
+// at any time, once they are opened they stay readable. It is shared and must not be changed.
 type Holdings struct {
 	// Timelines by age; the last is the present one. None: there was no full resync yet.
 	Timelines []Timeline
