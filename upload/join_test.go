@@ -49,7 +49,7 @@ func archived(t testing.TB, seed uint64, first stream.Offset) (*history, []objec
 		for _, maxBytes := range []int64{1, 1000, math.MaxInt64} {
 			objects = append(objects, cutAll(t, h, data, file, upload.NewCutter(bytes.NewReader(data), file), maxBytes)...)
 		}
-		seg, err := upload.WholeSegment(bytes.NewReader(data), file)
+		seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
 		require.NoError(t, err)
 		objects = append(objects, objectOf(t, seg))
 	}
@@ -182,7 +182,7 @@ func TestJoinKeepsTimeInOrder(t *testing.T) {
 
 func wholeObject(t testing.TB, data []byte, file stream.LogFile) object {
 	t.Helper()
-	seg, err := upload.WholeSegment(bytes.NewReader(data), file)
+	seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
 	require.NoError(t, err)
 	return objectOf(t, seg)
 }

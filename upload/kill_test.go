@@ -99,7 +99,7 @@ func (m *mortal) Delete(ctx context.Context, key string) error {
 // TestKillAtEveryWrite: a process is killed at some write to the store, again and again, and what it had sent arrives when it likes. What counts in
 // the archive is always one history without a hole, and in the end it is all there.
 func TestKillAtEveryWrite(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { killAndStart(t, seed) })
 		})

@@ -244,8 +244,9 @@ func (c *Cutter) wrong(what string) error { return &LogError{Name: c.name, At: c
 // markBytes is enough for the head of an increment, and for the mark at its end.
 const markBytes = 512
 
-// WholeSegment is a closed increment as one segment, as it is. It reads the two ends. r stays open as long as the segment is used.
-func WholeSegment(r io.ReaderAt, file stream.LogFile) (Segment, error) {
+// WholeSegment is a closed increment as one segment, as it is. It reads the two ends. end is what holds at the end of the timeline: the increment that ends there may
+// lack the mark that says so, and gets it. r stays open as long as the segment is used.
+func WholeSegment(r io.ReaderAt, file stream.LogFile, end stream.Mark) (Segment, error) {
 	buf := make([]byte, min(file.Bytes, markBytes))
 	c := NewCutter(r, file)
 	if _, err := r.ReadAt(buf, 0); err != nil && !errors.Is(err, io.EOF) {
@@ -262,9 +263,14 @@ func WholeSegment(r io.ReaderAt, file stream.LogFile) (Segment, error) {
 		return Segment{}, fmt.Errorf("read %s: %w", file.Name, err)
 	}
 	to := stream.LastMark(buf)
+	var tail []byte
+	if to.Position.Offset < file.To && end.Position.Offset == file.To && !end.Position.IsZero() {
+		end.Durable = file.To
+		to, tail = end, end.AppendCommand(nil)
+	}
 	if to.Position.IsZero() || to.Position.Offset != file.To || from.Position.Offset != file.From {
 		return Segment{}, c.wrong(fmt.Sprintf("it does not begin and end with marks of %d and %d", file.From, file.To))
 	}
 	to.UnixMilli = max(from.UnixMilli, to.UnixMilli)
-	return Segment{From: from, To: to, DB: c.f.at.db, Commands: -1, r: r, n: file.Bytes}, nil
+	return Segment{From: from, To: to, DB: c.f.at.db, Commands: -1, tail: tail, r: r, n: file.Bytes}, nil
 }
