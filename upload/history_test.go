@@ -183,10 +183,9 @@ func commandsOf(t testing.TB, data []byte) (from stream.Mark, got []event, end s
 			end.Position.Offset += stream.Offset(len(raw))
 			end.Durable = -1
 			got = append(got, event{end: end.Position.Offset, bytes: raw})
-			switch cmd.Kind {
-			case resp.Multi:
+			if cmd.Kind == resp.Multi {
 				tr++
-			case resp.Exec:
+			} else if cmd.Kind == resp.Exec {
 				tr--
 			}
 		}

@@ -32,7 +32,7 @@ func joinFrom(t testing.TB, from stream.Offset, objects []object, cut upload.Cut
 	}
 	res, err := j.Finish(0)
 	require.NoError(t, err)
-	data := append(out.Bytes()[:res.Bytes:res.Bytes], res.Tail...)
+	data := slices.Concat(out.Bytes()[:res.Bytes], res.Tail)
 	require.Equal(t, res.To, stream.LastMark(data))
 	require.Equal(t, res.To.Position.Offset, res.To.Durable)
 	return data, res
@@ -319,7 +319,7 @@ func FuzzJoin(f *testing.F) {
 		if err != nil {
 			return
 		}
-		joined := append(out.Bytes()[:res.Bytes:res.Bytes], res.Tail...)
+		joined := slices.Concat(out.Bytes()[:res.Bytes], res.Tail)
 		require.Equal(t, joined, joinTo(t, []object{{key: keyOf(t, joined), plain: joined}}, upload.Cut{}))
 	})
 }

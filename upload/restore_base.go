@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sync/errgroup"
 
@@ -221,13 +220,4 @@ func (r *restore) stageBase(ctx context.Context, k BaseKey, src io.Reader) (err 
 	}
 	r.staged = *base
 	return nil
-}
-
-// create makes a file in the staging folder.
-func (t *target) create(name string) (fsx.File, error) {
-	f, err := t.fs.OpenFile(t.staging(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, restoredFile)
-	if err != nil {
-		return nil, fmt.Errorf("create staged file: %w", err)
-	}
-	return f, nil
 }
