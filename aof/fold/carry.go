@@ -117,8 +117,9 @@ func (c *carrier) renumber(args [][]byte) [][]byte {
 // flush carries a DEL of each tainted key of a database, or of those in the slots.
 func (c *carrier) flush(db int, slots [][2]int) error {
 	var names []string
-	for name, id := range c.folder.keys.dbs[db] {
-		if c.folder.keys.isTainted(id) && (slots == nil || inSlots(slots, name)) {
+	keys := c.folder.keys.db(db)
+	for n := range keys.All() {
+		if name := string(keys.Name(n)); c.folder.keys.isTainted(n.Value) && (slots == nil || inSlots(slots, name)) {
 			names = append(names, name)
 		}
 	}

@@ -18,8 +18,10 @@ type folder struct {
 	files []Source // of commands: what follows the base's RDB, and the increments
 	plan  *planner
 	keys  *keyTable
+	maybe *filter // before keys; set once they are known
 	out   output
 	res   Result
+	ring  *ring
 
 	late   []byte // of the carry: what makes the keys that the RDB cannot state
 	lateDB int    // selected at its end
@@ -30,7 +32,7 @@ type folder struct {
 // Fold writes to w what a loader would have after base and increments. Nothing is synced or closed. Errors: *InputError, *CannotError, those of w, and
 // ctx's cause.
 func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, error) {
-	f := &folder{opt: &opt}
+	f := &folder{opt: &opt, ring: newRing()}
 	if err := f.look(in); err != nil {
 		return Result{}, err
 	}
@@ -46,6 +48,7 @@ func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, erro
 	if err != nil {
 		return Result{}, fmt.Errorf("begin new base: %w", err)
 	}
+	defer f.out.stop()
 	if err := f.write(ctx); err != nil {
 		return Result{}, err
 	}
@@ -76,7 +79,7 @@ func (f *folder) look(in Input) (err error) {
 
 // commands reads the files of commands from start on.
 func (f *folder) commands(start mark) *commands {
-	c := &commands{files: f.files, start: start, time: f.opt.Time, step: f.step}
+	c := &commands{files: f.files, start: start, time: f.opt.Time, step: f.step, ring: f.ring}
 	if len(f.files) > 0 && f.base.tail < f.base.Size {
 		c.skip = f.base.tail
 	}
@@ -94,11 +97,14 @@ func (f *folder) step(bytes int64) {
 // read plans.
 func (f *folder) read(ctx context.Context) error {
 	f.plan = newPlanner(f.opt)
-	if err := f.commands(mark{}).each(ctx, f.plan.command); err != nil {
+	c := f.commands(mark{})
+	c.near = f.plan.near
+	if err := c.each(ctx, f.plan.command); err != nil {
 		return err
 	}
 	f.keys = f.plan.keys
 	f.keys.linkPatterns()
+	f.maybe = newFilter(f.keys)
 	f.res.Unknown = f.plan.unknown
 	return nil
 }
@@ -230,7 +236,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 	)
 	all := part == nil && !f.keys.anyTaint
 	c := f.commands(f.plan.start)
-	c.now = sp.SetTime
+	c.now, c.near = sp.SetTime, sp.Near
 	return c.each(ctx, func(c *command) error {
 		f.opt.Table.Plan(c.args, &plan)
 		switch plan.Effect {
@@ -244,7 +250,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 		case keyspace.Nothing, keyspace.Functions, keyspace.FlushAll, keyspace.Carry, keyspace.Unknown:
 			return nil
 		}
-		return sp.Run(c.db, c.args)
+		return sp.RunPlanned(c.db, c.args, &plan)
 	})
 }
 

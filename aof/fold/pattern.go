@@ -48,8 +48,9 @@ func (t *keyTable) linkMatching(db int, key []byte, id keyID) {
 // linkPatterns links each pattern with the keys that match it.
 func (t *keyTable) linkPatterns() {
 	for db := range t.patterns {
-		for key, id := range t.dbs[db] {
-			t.linkMatching(db, []byte(key), id)
+		keys := t.db(db)
+		for n := range keys.All() {
+			t.linkMatching(db, keys.Name(n), n.Value)
 		}
 	}
 }

@@ -8,14 +8,16 @@ import (
 )
 
 const doctorHelp = `Look at the upstream, the disk and the configuration, and say what will work, what will surprise, and what to do
-about it. Nothing is changed and no snapshot is asked for. The exit code is 1 if a check fails; a warning is no failure.`
+about it. Nothing is changed and no snapshot is asked for. The exit code is 1 if a check fails; a warning is no failure.
+
+With archive.url it tries the archive, too: PUT, GET, LIST, conditional and multipart PUT, encryption, and DELETE, which need not be allowed, on scratch keys below doctor/.`
 
 func newDoctorCommand(flags *flagLayer) *cobra.Command {
 	var asJSON bool
 	var measure time.Duration
 	cmd := &cobra.Command{
 		Use:     "doctor",
-		Short:   "Check whether the upstream can be mirrored well",
+		Short:   "Check whether the upstream can be mirrored well, and the archive be used",
 		Long:    doctorHelp,
 		Example: `  aofsidecar doctor --set upstream.addr=redis:6379`,
 		Args:    noArgs,
@@ -28,7 +30,8 @@ func newDoctorCommand(flags *flagLayer) *cobra.Command {
 				return err
 			}
 			facts := gatherFacts(cmd.Context(), effective.config, measure)
-			report := newReport(facts.findings(), effective.config.Upstream.Username)
+			findings := append(facts.findings(), archiveFindings(cmd.Context(), effective.config)...)
+			report := newReport(findings, effective.config.Upstream.Username)
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), report)
 			} else {

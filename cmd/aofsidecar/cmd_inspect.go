@@ -16,6 +16,7 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
+	"github.com/aofsidecar/aofsidecar/upload"
 )
 
 const inspectHelp = `Print what a directory holds, aof.dir or the one named: the manifest, and then one line for each entry of the increments, in order. It takes no
@@ -27,6 +28,14 @@ selected, and the command. Arguments are quoted as redis-cli does; those over --
 With --base it prints the base instead: a line for each key with database, type, encoding, size of the value in the file, elements (bytes of a string), and
 expiry time. With --biggest N it prints how many keys of each type and encoding there are, what they take, and the N largest. Values are
 verified as they are read. A base that is commands (aof-use-rdb-preamble no) has no such list.
+
+With --archive it reads the archive instead of a directory: the URL of a base or a segment prints that object, else the commands of the newest timeline, or of --timeline, are
+printed from all its segments. Lines then begin with two offsets, before and after the entry, so that
+
+  aofsidecar inspect --archive --command FLUSHALL,FLUSHDB,SWAPDB
+  aofsidecar restore --output DIR --offset BEFORE
+
+bring back the moment before a mistake.
 
 --from and --to take an offset, as 'verify' and marks print them, or a time (RFC 3339). With --json each line is one JSON value: first
 the manifest, then the entries; an argument that is not UTF-8 text is under args_base64 instead of args.`
@@ -40,6 +49,8 @@ type inspectFlags struct {
 	maxArg   int
 	base     bool
 	biggest  int
+	at       optionalURL
+	timeline string
 }
 
 func newInspectCommand(flags *flagLayer) *cobra.Command {
@@ -51,12 +62,19 @@ func newInspectCommand(flags *flagLayer) *cobra.Command {
 		Example: `  aofsidecar inspect --command FLUSHALL,FLUSHDB,SWAPDB
   aofsidecar inspect --key user:1000 --from 2026-11-22T09:00:00Z --to 2026-11-22T09:05:00Z
   aofsidecar inspect --json --from 123456 /data/aofsidecar
-  aofsidecar inspect --biggest 20`,
-		Args: atMostOneDir,
+  aofsidecar inspect --biggest 20
+  aofsidecar inspect --archive s3://backups/prod --command FLUSHALL`,
+		Args: func(cmd *cobra.Command, args []string) error { return atMostOneDir(cmd, f.at.take(args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			filter, err := f.filter(cmd.Flags().Changed("key"))
 			if err != nil {
 				return &UsageError{Err: err, Hint: "aofsidecar inspect --help"}
+			}
+			if len(args) == 1 && isArchiveURL(args[0]) {
+				f.at = optionalURL{given: true, url: args[0]}
+			}
+			if f.at.given {
+				return inspectArchive(cmd.Context(), cmd.OutOrStdout(), *flags, f, filter)
 			}
 			options, err := directoryOptions(*flags, args)
 			if err != nil {
@@ -75,6 +93,8 @@ func newInspectCommand(flags *flagLayer) *cobra.Command {
 	cmd.Flags().StringVar(&f.to, "to", "", "up to this `offset or time`")
 	cmd.Flags().BoolVar(&f.base, "base", false, "print the keys of the base; of the other flags --key and --json apply")
 	cmd.Flags().IntVar(&f.biggest, "biggest", 0, "print what the base has of each type, and its `N` largest keys")
+	addOptionalArchiveFlag(cmd, &f.at, "read the archive, or one object of it")
+	cmd.Flags().StringVar(&f.timeline, "timeline", "", "`ID` of the archive's timeline; empty: the newest")
 	cmd.Flags().IntVar(&f.maxArg, "max-arg", 128, "`bytes` of an argument to print; -1: all")
 	return cmd
 }
@@ -98,6 +118,9 @@ func (f inspectFlags) filter(hasKey bool) (aof.Filter, error) {
 	}
 	if f.base && f.biggest > 0 {
 		errs = append(errs, errors.New("--base and --biggest exclude each other"))
+	}
+	if f.timeline != "" && upload.CheckTimeline(f.timeline) != nil {
+		errs = append(errs, errors.New("--timeline: that is not the name of a timeline"))
 	}
 	if f.maxArg == 0 || f.maxArg < -1 {
 		errs = append(errs, errors.New("--max-arg: want a number of bytes above 0, or -1"))
@@ -146,9 +169,10 @@ func inspectDirectory(ctx context.Context, w io.Writer, options aof.Options, fil
 
 // entryPrinter prints entries as lines, for people or as JSON.
 type entryPrinter struct {
-	w    *bufio.Writer
-	json *json.Encoder // nil: for people
-	line []byte
+	w      *bufio.Writer
+	json   *json.Encoder // nil: for people
+	ranges bool          // lines for people begin with the offset before, too
+	line   []byte
 }
 
 // manifestLine is the first line of `inspect --json`.
@@ -177,6 +201,7 @@ type entryLine struct {
 	Start      int64         `json:"start"` // bytes in the file
 	End        int64         `json:"end"`
 	ReplID     string        `json:"replid"`
+	Before     stream.Offset `json:"before"` // the offset before it
 	Offset     stream.Offset `json:"offset"` // after it
 	Time       time.Time     `json:"time"`
 	DB         int           `json:"db"`
@@ -192,6 +217,10 @@ func (p *entryPrinter) entry(e aof.Entry) error {
 		return p.json.Encode(toLine(e))
 	}
 	line := p.line[:0]
+	if p.ranges {
+		line = strconv.AppendInt(line, int64(before(e)), 10)
+		line = append(line, ' ')
+	}
 	line = strconv.AppendInt(line, int64(e.Position.Offset), 10)
 	line = append(line, "  "...)
 	if e.Time.UnixMilli() == 0 {
@@ -223,9 +252,17 @@ func (p *entryPrinter) entry(e aof.Entry) error {
 	return nil
 }
 
+// before is the offset in front of an entry: the stream's bytes are in the file as they are.
+func before(e aof.Entry) stream.Offset {
+	if e.Kind != aof.EntryCommand {
+		return e.Position.Offset
+	}
+	return e.Position.Offset - stream.Offset(e.End-e.Start)
+}
+
 func toLine(e aof.Entry) entryLine {
 	line := entryLine{
-		Kind: e.Kind, File: e.File, Start: e.Start, End: e.End, ReplID: e.Position.ReplID.String(), Offset: e.Position.Offset,
+		Kind: e.Kind, File: e.File, Start: e.Start, End: e.End, ReplID: e.Position.ReplID.String(), Before: before(e), Offset: e.Position.Offset,
 		Time: e.Time, DB: e.DB, Multi: e.Multi,
 	}
 	if e.Kind == aof.EntryMark {

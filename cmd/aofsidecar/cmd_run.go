@@ -18,10 +18,13 @@ import (
 
 const runHelp = `Connect to the upstream as a replica, take its snapshot and its stream, and keep aof.dir such that a stock server
 boots from it at any moment. It goes on until SIGTERM or SIGINT: then the stream is read until the upstream closes it, at most
-for shutdown-linger, the log is synced, and the exit code is 0.
+for shutdown-linger, the log is synced, what the archive lacks is shipped within shutdown-timeout, the lease is released, and the exit code is 0.
 
-A second signal cuts what is under way: the reading, after which the log is synced as ever, or else the sync, and then the exit code is 1
-and the next start goes back to the last mark, as after a crash. Signals within a second of each other count as one.`
+A second signal cuts what is under way: the reading, after which the log is synced as ever; or the shipping, of which the next start does the rest; or else the
+sync, and then the exit code is 1 and the next start goes back to the last mark, as after a crash. Signals within a second of each other count as one.
+
+With an archive (archive.url) a sidecar ships to it. An archive that is away, or that another sidecar ships to, neither stops nor delays the mirror; a store that knows no
+conditional writes ends it with exit code 2 unless archive.lease.enabled is false.`
 
 // errShutdownTimeout says that the process ends although not everything has stopped.
 var errShutdownTimeout = errors.New("shutdown took longer than shutdown-timeout: the next start goes back to the last mark")
@@ -101,13 +104,38 @@ func (m *mirror) shutDown(ended <-chan error, signals <-chan os.Signal, stopInta
 	stopIntake()
 	timeout := time.NewTimer(time.Duration(m.config.ShutdownTimeout))
 	defer timeout.Stop()
+	var cut error
 	select {
 	case err := <-ended:
 		return err
 	case <-timeout.C:
-		return errShutdownTimeout
+		cut = errShutdownTimeout
 	case sig := <-signals:
-		return fmt.Errorf("shut down: cut short by %s: the next start goes back to the last mark", sig)
+		cut = fmt.Errorf("shut down: cut short by %s: the next start goes back to the last mark", sig)
+	}
+	return m.cutShort(ended, cut)
+}
+
+// drainGrace is how long the archive may take to stop once it was told that there is no more time.
+const drainGrace = 5 * time.Second
+
+// cutShort ends a shutdown that has no more time. Once the log was synced only the archive is left: what that lacks goes at the next start, which is no
+// error.
+func (m *mirror) cutShort(ended <-chan error, why error) error {
+	select {
+	case <-m.synced:
+	default:
+		return why
+	}
+	m.cutDrain()
+	grace := time.NewTimer(drainGrace)
+	defer grace.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-grace.C:
+		m.zap.Warn("the archive does not let go: the next start ships what it lacks")
+		return nil
 	}
 }
 

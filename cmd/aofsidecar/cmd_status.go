@@ -102,6 +102,7 @@ func writeStatus(w io.Writer, s Status, now time.Time) error {
 	}
 	row("resyncs", "%d full, %d partial, %d failed snapshots", s.Upstream.FullResyncs, s.Upstream.PartialResyncs, s.Upstream.FailedSnapshots)
 	writeLog(row, s)
+	writeArchive(row, s.Archive, now)
 	for _, g := range s.Log.Guarded() {
 		row("guard", "TRIPPED %s ago: %s became %d; timeline %s is kept until `aofsidecar unpin %s`",
 			since(g.At, now), keysText(g.KeysWas), g.KeysNow, g.Timeline, g.Timeline)

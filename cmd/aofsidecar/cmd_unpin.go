@@ -14,7 +14,11 @@ import (
 )
 
 const unpinHelp = `Release a timeline that the guard keeps because the upstream lost most of its keys after it. Look at what it holds first:
-aof.dir/retained/TIMELINE is a directory that a server boots from. A released timeline goes when the next one is retained.`
+aof.dir/retained/TIMELINE is a directory that a server boots from. A released timeline goes when the next one is retained. The running sidecar does it, asked through
+control.socket.
+
+With --archive it is a timeline of the archive that is released, also one that was pinned by hand, and the moments before a FLUSHALL that are kept of it: retention
+removes it once it is old enough. No sidecar need be running.`
 
 // unpinPath is where the running sidecar takes the request.
 const unpinPath = "/unpin"
@@ -25,18 +29,18 @@ type unpinRequest struct {
 }
 
 func newUnpinCommand(flags *flagLayer) *cobra.Command {
-	return &cobra.Command{
-		Use:     "unpin TIMELINE",
-		Short:   "Release a timeline that the guard keeps",
-		Long:    unpinHelp,
-		Example: `  aofsidecar unpin 00000003-5d1f0a92`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return &UsageError{Err: errors.New("want one timeline"), Hint: "aofsidecar status"}
-			}
-			return nil
-		},
+	var at optionalURL
+	cmd := &cobra.Command{
+		Use:   "unpin TIMELINE",
+		Short: "Release a timeline that the guard keeps, or that is pinned in the archive",
+		Long:  unpinHelp,
+		Example: `  aofsidecar unpin 1763800000-5d1f0a92
+  aofsidecar unpin --archive 1763800000-5d1f0a92`,
+		Args: func(_ *cobra.Command, args []string) error { return oneTimeline(at.take(args), "aofsidecar status") },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if at.given {
+				return unpinArchived(cmd, *flags, at.url, last(args))
+			}
 			client, err := controlClient(*flags)
 			if err != nil {
 				return err
@@ -51,6 +55,8 @@ func newUnpinCommand(flags *flagLayer) *cobra.Command {
 			return err
 		},
 	}
+	addOptionalArchiveFlag(cmd, &at, "of the archive")
+	return cmd
 }
 
 // addUnpin registers the request on the control socket.

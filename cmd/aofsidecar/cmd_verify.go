@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -24,18 +26,37 @@ directory that a sidecar is writing, and on a chain in retained/.
 A torn tail, bytes at the end that are no whole command outside MULTI, is what a crash leaves; servers cut it when they boot. It is reported and
 is no damage. --fix cuts it, and nothing else; no sidecar may be running there.
 
-Exit codes: 0 sound, 3 nothing there, 5 damaged or a hole in the chain, 7 held by a sidecar (--fix) or not a directory of ours.`
+With --archive it is the archive that is verified: that the names of its objects follow one another without a hole; with --deep also what is in them, each checksum and
+each command; with --boot CMD that a server boots from it. For that it restores the newest state into a temporary directory (TMPDIR), starts CMD, such as redis-server, on a
+loopback port as a replica of nowhere, and compares position and number of keys. The result is ok, failed or inconclusive: no such command, an older server, a module
+that is not there.
+
+Exit codes: 0 sound, 1 inconclusive, 3 nothing there, 5 damaged or a hole in the chain, 7 held by a sidecar (--fix) or not a directory of ours.`
 
 func newVerifyCommand(flags *flagLayer) *cobra.Command {
 	var asJSON, fix bool
+	var at optionalURL
+	var checks archiveChecks
 	cmd := &cobra.Command{
 		Use:   "verify [DIR]",
-		Short: "Check a directory, and cut its torn tail with --fix",
+		Short: "Check a directory, or the archive",
 		Long:  verifyHelp,
 		Example: `  aofsidecar verify
-  aofsidecar verify --fix /data/aofsidecar`,
-		Args: atMostOneDir,
+  aofsidecar verify --fix /data/aofsidecar
+  aofsidecar verify --archive --deep
+  aofsidecar verify --archive s3://backups/prod --boot redis-server`,
+		Args: func(cmd *cobra.Command, args []string) error { return atMostOneDir(cmd, at.take(args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			checks.boot = cmd.Flags().Changed("boot")
+			if at.given {
+				if fix || len(args) > 0 && last(args) != at.url {
+					return &UsageError{Err: errors.New("--archive excludes --fix and a directory"), Hint: "aofsidecar verify --help"}
+				}
+				return verifyArchived(cmd, *flags, at.url, checks, asJSON)
+			}
+			if checks.deep || checks.boot {
+				return &UsageError{Err: errors.New("--deep and --boot are about an archive"), Hint: "aofsidecar verify --archive --deep"}
+			}
 			options, err := directoryOptions(*flags, args)
 			if err != nil {
 				return err
@@ -45,7 +66,35 @@ func newVerifyCommand(flags *flagLayer) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&fix, "fix", false, "cut a torn tail")
+	addOptionalArchiveFlag(cmd, &at, "verify the archive")
+	cmd.Flags().BoolVar(&checks.deep, "deep", false, "download and check every object of the archive")
+	cmd.Flags().StringVar(&checks.command, "boot", "", "boot this `command`, a server, from the archive")
 	return cmd
+}
+
+// verifyArchived verifies an archive.
+func verifyArchived(cmd *cobra.Command, flags flagLayer, url string, checks archiveChecks, asJSON bool) (err error) {
+	effective, err := loadConfig(flags)
+	if err != nil {
+		return err
+	}
+	a, err := openArchive(cmd.Context(), effective.config, url)
+	if err != nil {
+		return err
+	}
+	defer a.done(&err)
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	verdict, err := verifyArchive(ctx, a, effective.config, checks)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printJSON(cmd.OutOrStdout(), verdict)
+	} else {
+		err = verdict.write(cmd.OutOrStdout())
+	}
+	return errors.Join(err, verdict.err())
 }
 
 // verification is the result of `verify --json`.

@@ -9,6 +9,7 @@ type Config struct {
 	Upstream UpstreamConfig `yaml:"upstream"`
 	AOF      AOFConfig      `yaml:"aof"`
 	Rewrite  RewriteConfig  `yaml:"rewrite"`
+	Archive  ArchiveConfig  `yaml:"archive"`
 	HTTP     HTTPConfig     `yaml:"http"`
 	Control  ControlConfig  `yaml:"control"`
 	Logging  LoggingConfig  `yaml:"logging"`
@@ -32,7 +33,7 @@ type UpstreamConfig struct {
 	ReplTimeout Duration `yaml:"repl-timeout"`
 	// Ack is exact (the written position) or behind (one byte less). Default exact.
 	Ack AckMode `yaml:"ack"`
-	// Fack is what FACK, and so WAITAOF upstream, waits for. Default durable: fsynced here.
+	// Fack is what FACK, and so WAITAOF upstream, waits for. Default durable: fsynced here. shipped: stored in the archive.
 	Fack FackMode  `yaml:"fack"`
 	TLS  TLSConfig `yaml:"tls"`
 }
@@ -70,6 +71,8 @@ type AOFConfig struct {
 	IncrementSize Size `yaml:"increment-size"`
 	// IncrementAge closes a non-empty increment that is this old. Default 1h, at least 1s.
 	IncrementAge Duration `yaml:"increment-age"`
+	// MaxDisk is how much what waits for the archive may fill. Default 80% of the file system.
+	MaxDisk DiskLimit `yaml:"max-disk"`
 }
 
 // RewriteConfig says when and how the log is rewritten, beyond what redis.conf has words for.
@@ -80,6 +83,75 @@ type RewriteConfig struct {
 	MaxMemory Size `yaml:"max-memory"`
 	// Fallback is what is done where the log cannot be folded. Default keep.
 	Fallback RewriteFallback `yaml:"fallback"`
+}
+
+// ArchiveConfig says where and how the log is shipped.
+type ArchiveConfig struct {
+	// URL is s3://bucket/prefix or file:///path; empty: there is no archive.
+	URL string `yaml:"url"`
+	// ShipInterval is how long what is durable waits until it is shipped. Default 1s, at least 100ms.
+	ShipInterval Duration `yaml:"ship-interval"`
+	// SegmentSize is when it waits no longer. Default 8mb, at least 64kb.
+	SegmentSize Size `yaml:"segment-size"`
+	// Compression is zstd or none. Default zstd.
+	Compression Compression       `yaml:"compression"`
+	Encryption  EncryptionConfig  `yaml:"encryption"`
+	Lease       LeaseConfig       `yaml:"lease"`
+	Retention   RetentionConfig   `yaml:"retention"`
+	Verify      ArchiveTestConfig `yaml:"verify"`
+	S3          S3Config          `yaml:"s3"`
+}
+
+// EncryptionConfig says who can read the archive.
+type EncryptionConfig struct {
+	// Recipients are age public keys, "age1..."; empty: objects are not encrypted.
+	Recipients Words `yaml:"recipients"`
+	// IdentityFile holds the age secret keys that restore, verify and inspect read objects with. A sidecar that only ships needs none.
+	IdentityFile string `yaml:"identity-file"`
+}
+
+// LeaseConfig keeps two sidecars from shipping to one prefix.
+type LeaseConfig struct {
+	// Enabled takes the lease; without it nothing but the operator keeps a second sidecar away. Default true.
+	Enabled Bool `yaml:"enabled"`
+	// TTL is how long a holder that is not heard of keeps others out. Default 30s, at least 3s.
+	TTL Duration `yaml:"ttl"`
+}
+
+// RetentionConfig says what leaves the archive.
+type RetentionConfig struct {
+	// Enabled removes what is older than Duration. Default true.
+	Enabled Bool `yaml:"enabled"`
+	// Duration is how far back the window reaches at least. Default 168h, at least 1m.
+	Duration Duration `yaml:"duration"`
+	// MinBases is how many bases stay however old they are. Default 2, at least 1.
+	MinBases Count `yaml:"min-bases"`
+}
+
+// ArchiveTestConfig is the schedule by which a running sidecar verifies its archive.
+type ArchiveTestConfig struct {
+	// Interval between two verifications; 0s: none. Default 0s.
+	Interval Duration `yaml:"interval"`
+	// Level is names, deep or boot. Default deep.
+	Level VerifyLevel `yaml:"level"`
+	// BootCommand is the server that level boot starts, "redis-server" or with words behind it.
+	BootCommand string `yaml:"boot-command"`
+}
+
+// S3Config is what the AWS SDK is told beside its own environment and files, which give the credentials.
+type S3Config struct {
+	// Region; empty: the SDK's.
+	Region string `yaml:"region"`
+	// Endpoint is the URL of another S3 than Amazon's; empty: the SDK's.
+	Endpoint string `yaml:"endpoint"`
+	// ForcePathStyle puts the bucket into the path, as most other S3s want it.
+	ForcePathStyle Bool `yaml:"force-path-style"`
+	// StorageClass of bases and segments; empty: the bucket's.
+	StorageClass string `yaml:"storage-class"`
+	// SSE is AES256, aws:kms or aws:kms:dsse; empty: the bucket's.
+	SSE string `yaml:"sse"`
+	// KMSKeyID is the key of aws:kms; empty: the account's.
+	KMSKeyID string `yaml:"kms-key-id"`
 }
 
 // HTTPConfig is the read-only endpoint: /metrics, /healthz, /readyz, /status.
@@ -121,8 +193,17 @@ func DefaultConfig() Config {
 			UseRDBPreamble: true, AutoRewritePercentage: 100, AutoRewriteMinSize: 64 << 20,
 			IncrementSize: 1 << 30,
 			IncrementAge:  Duration(time.Hour),
+			MaxDisk:       DiskLimit{Percent: 80},
 		},
-		Rewrite:         RewriteConfig{Interval: Duration(24 * time.Hour), Fallback: FallbackKeep},
+		Rewrite: RewriteConfig{Interval: Duration(24 * time.Hour), Fallback: FallbackKeep},
+		Archive: ArchiveConfig{
+			ShipInterval: Duration(time.Second),
+			SegmentSize:  8 << 20,
+			Compression:  CompressZstd,
+			Lease:        LeaseConfig{Enabled: true, TTL: Duration(30 * time.Second)},
+			Retention:    RetentionConfig{Enabled: true, Duration: Duration(168 * time.Hour), MinBases: 2},
+			Verify:       ArchiveTestConfig{Level: VerifyDeep},
+		},
 		HTTP:            HTTPConfig{Addr: ":9379", ReadyLag: Duration(30 * time.Second)},
 		Control:         ControlConfig{Socket: "/run/aofsidecar/control.sock"},
 		Logging:         LoggingConfig{Level: "info", Format: LogJSON},

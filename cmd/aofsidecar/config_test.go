@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -105,6 +106,32 @@ func TestValidateNamesTheKey(t *testing.T) {
 		{"young bases", func(c *Config) { c.Rewrite.Interval = 1 }, "rewrite.interval", "1m"},
 		{"little memory", func(c *Config) { c.Rewrite.MaxMemory = 1 }, "rewrite.max-memory", "1mb"},
 		{"young increments", func(c *Config) { c.AOF.IncrementAge = 1 }, "aof.increment-age", "1s"},
+		{"archive without a scheme", func(c *Config) { c.Archive.URL = "bucket/prefix" }, "archive.url", "neither s3://"},
+		{"archive elsewhere", func(c *Config) { c.Archive.URL = "gs://bucket" }, "archive.url", "neither s3://"},
+		{"no bucket", func(c *Config) { c.Archive.URL = "s3:///prefix" }, "archive.url", "names no bucket"},
+		{"no directory", func(c *Config) { c.Archive.URL = "file://host/path" }, "archive.url", "file:///path"},
+		{"archive url with a key", func(c *Config) { c.Archive.URL = "s3://id:s3cret@bucket" }, "archive.url", "credentials"},
+		{"archive url with a query", func(c *Config) { c.Archive.URL = "s3://bucket?secret=s3cret" }, "archive.url", "query"},
+		{"shipped to nowhere", func(c *Config) { c.Upstream.Fack = FackShipped }, "upstream.fack", "set archive.url"},
+		{"ship-interval", func(c *Config) { c.Archive.ShipInterval = 1 }, "archive.ship-interval", "100ms"},
+		{"segment-size", func(c *Config) { c.Archive.SegmentSize = 1 }, "archive.segment-size", "64kb"},
+		{"no recipient", func(c *Config) { c.Archive.Encryption.Recipients = Words{"s3cret"} }, "archive.encryption.recipients", "not an age recipient"},
+		{"secret for a recipient", func(c *Config) {
+			c.Archive.Encryption.Recipients = Words{"AGE-SECRET-KEY-1s3cret"}
+		}, "archive.encryption.recipients", "is a secret key"},
+		{"identity for its file", func(c *Config) { c.Archive.Encryption.IdentityFile = "# x\ns3cret" }, "archive.encryption.identity-file", "more than one line"},
+		{"ttl", func(c *Config) { c.Archive.Lease.TTL = 1 }, "archive.lease.ttl", "3s"},
+		{"short retention", func(c *Config) { c.Archive.Retention.Duration = 1 }, "archive.retention.duration", "1m"},
+		{"no bases", func(c *Config) { c.Archive.Retention.MinBases = 0 }, "archive.retention.min-bases", "at least 1"},
+		{"verify too often", func(c *Config) { c.Archive.Verify.Interval = 1 }, "archive.verify.interval", "1m"},
+		{"nothing to boot", func(c *Config) {
+			c.Archive.Verify = ArchiveTestConfig{Interval: Duration(time.Hour), Level: VerifyBoot}
+		}, "archive.verify.boot-command", "missing"},
+		{"endpoint", func(c *Config) { c.Archive.S3.Endpoint = "minio:9000" }, "archive.s3.endpoint", "URL like"},
+		{"endpoint with a password", func(c *Config) { c.Archive.S3.Endpoint = "http://u:s3cret@minio:9000" }, "archive.s3.endpoint", "without user"},
+		{"sse", func(c *Config) { c.Archive.S3.SSE = "kms" }, "archive.s3.sse", "aws:kms"},
+		{"key without kms", func(c *Config) { c.Archive.S3.KMSKeyID = "k" }, "archive.s3.kms-key-id", "no effect"},
+		{"region of a directory", func(c *Config) { c.Archive.URL, c.Archive.S3.Region = "file:///a", "r" }, "archive.s3.region", "no effect"},
 		{"http port", func(c *Config) { c.HTTP.Addr = "localhost" }, "http.addr", "not host:port"},
 		{"ready lag", func(c *Config) { c.HTTP.ReadyLag = 0 }, "http.ready-lag", "more than 0s"},
 		{"socket", func(c *Config) { c.Control.Socket = "c.sock" }, "control.socket", "absolute"},

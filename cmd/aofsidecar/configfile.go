@@ -60,9 +60,10 @@ func parseConfigFile(path string, text []byte, known []setting) (*configFile, er
 	root := document.Content[0]
 	switch {
 	case root.Kind == yaml.MappingNode:
-		walker := fileWalker{file: out, leaves: map[string]bool{}, sections: map[string]bool{}}
+		walker := fileWalker{file: out, leaves: map[string]bool{}, lists: map[string]bool{}, sections: map[string]bool{}}
 		for _, s := range known {
 			walker.add(s.key)
+			walker.lists[s.key] = s.list
 		}
 		walker.mapping(root, "")
 	case root.ShortTag() != "!!null":
@@ -75,6 +76,7 @@ func parseConfigFile(path string, text []byte, known []setting) (*configFile, er
 type fileWalker struct {
 	file     *configFile
 	leaves   map[string]bool
+	lists    map[string]bool // the leaves that may be sequences
 	sections map[string]bool
 }
 
@@ -119,6 +121,10 @@ func (w *fileWalker) mapping(node *yaml.Node, prefix string) {
 }
 
 func (w *fileWalker) leaf(key string, line int, value *yaml.Node) {
+	if value.Kind == yaml.SequenceNode && w.lists[key] {
+		w.list(key, line, value)
+		return
+	}
 	if value.Kind != yaml.ScalarNode {
 		w.fail(key, line, "want a single value")
 		return
@@ -133,6 +139,27 @@ func (w *fileWalker) leaf(key string, line int, value *yaml.Node) {
 		return
 	}
 	w.file.values[key] = fileValue{text: text, line: line}
+}
+
+// list takes a sequence of words.
+func (w *fileWalker) list(key string, line int, value *yaml.Node) {
+	words := make([]string, 0, len(value.Content))
+	for _, node := range value.Content {
+		if node.Kind == yaml.AliasNode {
+			node = node.Alias
+		}
+		if node.Kind != yaml.ScalarNode || node.ShortTag() == "!!null" {
+			w.fail(key, line, "want a list of words")
+			return
+		}
+		text, err := expandVariables(node.Value, os.LookupEnv)
+		if err != nil {
+			w.fail(key, line, "%w", err)
+			return
+		}
+		words = append(words, text)
+	}
+	w.file.values[key] = fileValue{text: strings.Join(words, ","), line: line}
 }
 
 func (w *fileWalker) section(key string, line int, value *yaml.Node) {

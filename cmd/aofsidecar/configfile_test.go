@@ -50,6 +50,25 @@ func TestConfigFileValuesAreText(t *testing.T) {
 	require.Equal(t, 2, file.values["upstream.addr"].line)
 }
 
+func TestConfigFileLists(t *testing.T) {
+	t.Setenv("RECIPIENT", "age1c")
+	file, err := readConfigFile(writeConfig(t, "archive: {encryption: {recipients: [age1a, &b age1b, \"${RECIPIENT}\", *b]}}\n"), settings())
+	require.NoError(t, err)
+	require.Empty(t, file.errs)
+	require.Equal(t, "age1a,age1b,age1c,age1b", file.values["archive.encryption.recipients"].text)
+	for text, says := range map[string]string{
+		"archive: {encryption: {recipients: [[a]]}}":            "want a list of words",
+		"archive: {encryption: {recipients: [null]}}":           "want a list of words",
+		"archive: {encryption: {recipients: [\"${NOT_SET}\"]}}": "NOT_SET is not set",
+		"archive: {url: [a]}":                                   "want a single value",
+	} {
+		file, err := readConfigFile(writeConfig(t, text), settings())
+		require.NoError(t, err)
+		require.Len(t, file.errs, 1, text)
+		require.ErrorContains(t, file.errs[0], says, text)
+	}
+}
+
 func TestExpandVariables(t *testing.T) {
 	variables := map[string]string{"A": "one", "B_2": "two ${A}", "EMPTY": ""}
 	lookup := func(name string) (string, bool) { v, ok := variables[name]; return v, ok }

@@ -18,9 +18,12 @@ const (
 	exitDone    = 0 // done, or nothing to do with an --if-* flag
 	exitFailed  = 1 // failed for a reason that has no code of its own
 	exitUsage   = 2 // usage or configuration
-	exitNothing = 3 // nothing there
+	exitNothing = 3 // nothing there, no backup found
+	exitFull    = 4 // the target is not empty
 	exitCorrupt = 5 // corrupt, or a hole in the chain
+	exitWindow  = 6 // outside the window, or a guarded timeline
 	exitHeld    = 7 // held or written to by another process, or not our directory
+	exitEngine  = 8 // the engine cannot load this
 	exitDisk    = 9 // the disk failed
 )
 
@@ -83,6 +86,9 @@ func judge(err error) verdict {
 	}
 	if _, ok := errors.AsType[*NothingThereError](err); ok {
 		return verdict{code: exitNothing, hint: "aofsidecar config --origin, to see where aof.dir comes from"}
+	}
+	if v, ok := judgeArchive(err); ok {
+		return v
 	}
 	if failed, ok := errors.AsType[*RewriteFailedError](err); ok && failed.Corrupt {
 		return verdict{code: exitCorrupt, hint: "aofsidecar verify"}

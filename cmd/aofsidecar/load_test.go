@@ -90,8 +90,8 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		"control:",
 		"  socket: [a]", // 12: no single value
 		"logging:",
-		"  level:",          // 14: null
-		"archive: {url: x}", // 15: unknown
+		"  level:",           // 14: null
+		"archives: {url: x}", // 15: unknown
 	}, "\n"))
 	t.Setenv("AOFSIDECAR_UPSTREAM_ADR", "x")
 	t.Setenv("AOFSIDECAR_HTTP_PORT", "8080")
@@ -119,10 +119,10 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		"http":                    "is a section: its keys belong under it (" + path + ":10)",
 		"control.socket":          "want a single value (" + path + ":12)",
 		"logging.level":           "has no value",
-		"archive":                 "unknown key (" + path + ":15)",
+		"archives":                "unknown key, did you mean archive? (" + path + ":15)",
 		"AOFSIDECAR_UPSTREAM_ADR": "did you mean AOFSIDECAR_UPSTREAM_ADDR? (environment)",
 		"AOFSIDECAR_HTTP_PORT":    "did you mean AOFSIDECAR_HTTP_ADDR? (environment)",
-		"upstream.fack":           "shipped needs an archive, and none is configured: use durable (environment AOFSIDECAR_UPSTREAM_FACK)",
+		"upstream.fack":           "shipped needs an archive: set archive.url, or use durable (environment AOFSIDECAR_UPSTREAM_FACK)",
 		"***":                     "want section.key=value (--set)",
 		"ready-lag":               "did you mean http.ready-lag? (--set)",
 	} {

@@ -39,7 +39,9 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "mkarchive": mkarchive, "timeline": timelineOf, "spoil": spoil, "agekeys": ageKeys,
+		},
 	})
 }
 

@@ -42,6 +42,7 @@ type monitor struct {
 	dog     *admin.Watchdog
 	sampler *sampler
 
+	shipping    func() error // why the archive keeps the mirror from being ready; nil: there is none
 	replTimeout time.Duration
 	readyLag    time.Duration
 	stopping    atomic.Bool
@@ -159,6 +160,9 @@ func (m *monitor) judge(state replica.State, status aof.Status, lag observe.Lag)
 	}
 	if age := time.Duration(*behind * float64(time.Second)); age > m.readyLag {
 		return fmt.Errorf("the %s lag is %s, more than %s", stage, age.Truncate(time.Millisecond), m.readyLag)
+	}
+	if m.shipping != nil {
+		return m.shipping()
 	}
 	return nil
 }

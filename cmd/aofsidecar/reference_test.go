@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -19,6 +20,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/observe"
 	"github.com/aofsidecar/aofsidecar/replica"
+	"github.com/aofsidecar/aofsidecar/upload"
 )
 
 var update = flag.Bool("update", false, "rewrite the tables of docs/reference.md")
@@ -101,7 +103,19 @@ func metricsTable(t *testing.T) string {
 	events := observe.NewEvents(registry, observe.Build{})
 	observe.Replica(events, nil).LinkLost(replica.Failure{Class: replica.ClassNetwork})
 	observe.AOF(events, nil).Rewritten(aof.RewriteReport{Unknown: map[string]int64{"X": 1}})
+	archive := observe.Archive(events, nil)
+	archive.Request(upload.Request{Op: "put", Code: "ok", Bytes: 1})
+	archive.Shipped(upload.ShippedSegment{})
+	observe.Verified(events, nil, observe.Verification{Level: "deep", Result: "ok"})
 	registry.MustRegister(observe.NewCollector(observe.States{
+		Archive: func() observe.ArchiveState {
+			return observe.ArchiveState{
+				State: upload.State{
+					Held: true, Timeline: "t", Lease: upload.LeaseRecord{Epoch: 1}, HasShipped: true, StoredAt: time.Now(), WindowBegin: time.Now(),
+				},
+				SpoolLimitBytes: 1, LastVerified: map[string]time.Time{"deep": time.Now()},
+			}
+		},
 		Replica: func() replica.State { return replica.State{Peer: replica.Peer{Remote: "h:1"}} },
 		AOF: func() aof.Status {
 			return aof.Status{Timeline: "t", Rewrite: aof.RewriteStatus{Last: &aof.RewriteReport{}}}

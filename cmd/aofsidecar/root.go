@@ -9,13 +9,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const rootHelp = `Mirror a live Redis or Valkey into an append-only directory that a stock server boots from.
+const rootHelp = `Mirror a live Redis or Valkey into an append-only directory that a stock server boots from, ship that to an archive, and restore it from there
+to any moment.
 
 Settings come from flags, from AOFSIDECAR_<SECTION>_<KEY>, from a file (--config, else AOFSIDECAR_CONFIG, else
 /etc/aofsidecar/config.yaml if it exists) and from defaults; the first of them that has a value wins.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing there, 5 corrupt or a hole in the chain,
-7 held or written to by another process, or not our directory, 9 the disk failed.`
+Exit codes: 0 done, or nothing to do with an --if-* flag, 1 failed, 2 usage or configuration, 3 nothing there or no backup found,
+4 the target is not empty, 5 corrupt or a hole in the chain, 6 outside the window or a guarded timeline, 7 held or written to by another
+process, or not our directory, 8 the engine cannot load this, 9 the disk failed.`
 
 // newRootCommand returns the command tree. Each call has flags of its own.
 func newRootCommand() *cobra.Command {
@@ -41,9 +43,13 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(&flags),
 		newStatusCommand(&flags),
+		newRestoreCommand(&flags),
+		newListCommand(&flags),
 		newVerifyCommand(&flags),
 		newInspectCommand(&flags),
 		newRewriteCommand(&flags),
+		newPruneCommand(&flags),
+		newPinCommand(&flags),
 		newUnpinCommand(&flags),
 		newDoctorCommand(&flags),
 		newConfigCommand(&flags),

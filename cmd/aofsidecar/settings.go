@@ -17,6 +17,7 @@ type setting struct {
 	index []int  // of the field, for reflect
 
 	secret bool // its value is shown nowhere
+	list   bool // a file may give a list
 }
 
 // settings lists the leaves of Config in the order of its fields.
@@ -33,7 +34,7 @@ func appendSettings(out []setting, t reflect.Type, prefix string, index []int) [
 			continue
 		}
 		env := envPrefix + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key))
-		out = append(out, setting{key: key, env: env, index: path, secret: field.Type == reflect.TypeFor[Secret]()})
+		out = append(out, setting{key: key, env: env, index: path, secret: field.Type == reflect.TypeFor[Secret](), list: field.Type == reflect.TypeFor[Words]()})
 	}
 	return out
 }

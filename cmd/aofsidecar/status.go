@@ -19,6 +19,8 @@ type Status struct {
 	Upstream UpstreamStatus `json:"upstream"`
 	Log      aof.Status     `json:"log"`
 	Lag      observe.Lag    `json:"lag"`
+
+	Archive *observe.ArchiveState `json:"archive,omitempty"` // nil: there is none
 }
 
 // UpstreamStatus is the link.
@@ -58,6 +60,10 @@ func (m *mirror) status(ctx context.Context) Status {
 		Version: buildVersion().Version, Started: m.started,
 		Upstream: upstreamStatus(m.config.Upstream.Addr, state),
 		Log:      log, Lag: lag,
+	}
+	if m.ship != nil {
+		archive := m.ship.state()
+		status.Archive = &archive
 	}
 	if err := m.monitor.judge(state, log, lag); err != nil {
 		status.NotReady = err.Error()

@@ -48,6 +48,8 @@ func (c *Config) Validate() []*KeyError {
 	c.Upstream.validate(v)
 	c.AOF.validate(v)
 	c.Rewrite.validate(v)
+	c.Archive.validate(v)
+	v.require(c.Upstream.Fack != FackShipped || c.Archive.URL != "", "upstream.fack", "shipped needs an archive: set archive.url, or use durable")
 	if c.HTTP.Addr != "" {
 		v.check(checkHostPort(c.HTTP.Addr, true), "http.addr")
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The types of settings read and write themselves as text.
@@ -167,12 +167,107 @@ const (
 	FackShipped FackMode = "shipped"
 )
 
-// UnmarshalText reads durable. It refuses shipped, which is known but needs an archive.
+// UnmarshalText reads durable or shipped.
 func (m *FackMode) UnmarshalText(text []byte) error {
-	if FackMode(text) == FackShipped {
-		return errors.New("shipped needs an archive, and none is configured: use durable")
+	return setWord(m, text, FackDurable, FackShipped)
+}
+
+// Compression is how objects of the archive are made smaller.
+type Compression string
+
+// The values of archive.compression.
+const (
+	CompressZstd Compression = "zstd"
+	CompressNone Compression = "none"
+)
+
+// UnmarshalText reads zstd or none.
+func (c *Compression) UnmarshalText(text []byte) error {
+	return setWord(c, text, CompressZstd, CompressNone)
+}
+
+// VerifyLevel is how closely the archive is looked at.
+type VerifyLevel string
+
+// The values of archive.verify.level, each with all that the one before does.
+const (
+	VerifyNames VerifyLevel = "names" // that objects follow one another
+	VerifyDeep  VerifyLevel = "deep"  // what is in them
+	VerifyBoot  VerifyLevel = "boot"  // that a server boots from them
+)
+
+// UnmarshalText reads names, deep or boot.
+func (l *VerifyLevel) UnmarshalText(text []byte) error {
+	return setWord(l, text, VerifyNames, VerifyDeep, VerifyBoot)
+}
+
+// Count is a whole number.
+type Count int64
+
+// UnmarshalText reads digits.
+func (c *Count) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", text)
 	}
-	return setWord(m, text, FackDurable)
+	*c = Count(n)
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (c Count) MarshalText() ([]byte, error) { return []byte(c.String()), nil } //nolint:unparam // encoding.TextMarshaler
+
+func (c Count) String() string { return strconv.FormatInt(int64(c), 10) }
+
+// Words are words without spaces. A file gives them as a list, variables and flags with commas or spaces between.
+type Words []string
+
+// UnmarshalText splits at commas and white space.
+func (w *Words) UnmarshalText(text []byte) error {
+	*w = nil
+	for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		*w = append(*w, word)
+	}
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (w Words) MarshalText() ([]byte, error) { return []byte(w.String()), nil } //nolint:unparam // encoding.TextMarshaler
+
+func (w Words) String() string { return strings.Join(w, ",") }
+
+// DiskLimit is a number of bytes, or a share of the file system. The zero value is no limit.
+type DiskLimit struct {
+	Bytes   Size
+	Percent int // of the file system; 0: Bytes counts
+}
+
+// UnmarshalText reads 80%, or a size; 0 is no limit.
+func (d *DiskLimit) UnmarshalText(text []byte) error {
+	if share, ok := strings.CutSuffix(string(text), "%"); ok {
+		n, err := strconv.Atoi(share)
+		if err != nil || n < 1 || n > 100 {
+			return fmt.Errorf("%q is not a share from 1%% to 100%%", text)
+		}
+		*d = DiskLimit{Percent: n}
+		return nil
+	}
+	var size Size
+	if err := size.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%q is neither a size like 20gb nor a share like 80%%", text)
+	}
+	*d = DiskLimit{Bytes: size}
+	return nil
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (d DiskLimit) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d DiskLimit) String() string {
+	if d.Percent > 0 {
+		return strconv.Itoa(d.Percent) + "%"
+	}
+	return d.Bytes.String()
 }
 
 // FsyncPolicy is when the log is fsynced.

@@ -50,6 +50,37 @@ func TestSizeText(t *testing.T) {
 	}
 }
 
+func TestDiskLimitText(t *testing.T) {
+	for text, want := range map[string]DiskLimit{"80%": {Percent: 80}, "1%": {Percent: 1}, "100%": {Percent: 100}, "20gb": {Bytes: 20 << 30}, "0": {}} {
+		var got DiskLimit
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, got, text)
+		require.Equal(t, text, got.String())
+	}
+	for _, text := range []string{"", "%", "0%", "101%", "-1%", "8.5%", "80 %", "x"} {
+		var got DiskLimit
+		require.Error(t, got.UnmarshalText([]byte(text)), text)
+	}
+}
+
+func TestWordsText(t *testing.T) {
+	for text, want := range map[string]Words{"": nil, " , ": nil, "a": {"a"}, "a,b": {"a", "b"}, " a\nb,,c\t": {"a", "b", "c"}} {
+		var got Words
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, got, text)
+	}
+	require.Equal(t, "a,b", Words{"a", "b"}.String())
+}
+
+func TestCountText(t *testing.T) {
+	var got Count
+	require.NoError(t, got.UnmarshalText([]byte("17")))
+	require.Equal(t, Count(17), got)
+	for _, text := range []string{"", "-1", "1.5", "two", "9999999999"} {
+		require.Error(t, got.UnmarshalText([]byte(text)), text)
+	}
+}
+
 func FuzzSizeText(f *testing.F) {
 	for _, seed := range []string{"0", "64mb", "1gb", "1000", "9223372036854775807", "1025kb"} {
 		f.Add(seed)

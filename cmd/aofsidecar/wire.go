@@ -34,13 +34,19 @@ type mirror struct {
 	side     *redis.Client // for INFO
 	monitor  *monitor
 	registry *prometheus.Registry
+	ship     *shipping    // nil: there is no archive
 	control  net.Listener // nil: none
 	http     net.Listener // nil: none
+
+	synced   chan struct{}   // closed when the log was synced for the last time
+	draining context.Context //nolint:containedctx // ends the drain of the archive before its time
+	cutDrain context.CancelFunc
 }
 
 // openMirror takes the directory and the addresses, and connects nothing yet. What it has taken when it fails, it gives back.
 func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirror, err error) {
-	m := &mirror{config: config, zap: logger, started: time.Now().UTC(), registry: prometheus.NewRegistry(), defaultSocket: DefaultConfig().Control.Socket}
+	m := &mirror{config: config, zap: logger, started: time.Now().UTC(), registry: prometheus.NewRegistry(), defaultSocket: DefaultConfig().Control.Socket, synced: make(chan struct{})}
+	m.draining, m.cutDrain = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.release())
@@ -53,15 +59,32 @@ func openMirror(ctx context.Context, config Config, logger *zap.Logger) (_ *mirr
 	if m.log, err = aof.Open(ctx, m.logOptions(observe.AOF(events, logger))); err != nil {
 		return nil, err // says "open log" itself
 	}
+	states := observe.States{AOF: m.log.Status}
+	if config.Archive.URL != "" {
+		if m.ship, err = newShipping(config, m.log, events, logger); err != nil {
+			return nil, err
+		}
+		states.Archive = m.ship.state
+	}
 	options := replicaOptions(config.Upstream, access, observe.Replica(events, logger))
-	if m.client, err = replica.New(options, observe.CountDropped(events, m.log), m.log); err != nil {
+	if m.client, err = replica.New(options, observe.CountDropped(events, m.log), m.acks()); err != nil {
 		return nil, fmt.Errorf("make replica: %w", err)
 	}
 	m.monitor = newMonitor(config, m.log, m.client, m.side, logger)
-	m.registry.MustRegister(observe.NewCollector(observe.States{
-		Replica: m.client.State, AOF: m.log.Status, Lag: m.monitor.lag,
-	}))
+	if m.ship != nil {
+		m.monitor.shipping = m.ship.ready
+	}
+	states.Replica, states.Lag = m.client.State, m.monitor.lag
+	m.registry.MustRegister(observe.NewCollector(states))
 	return m, m.listen(ctx)
+}
+
+// acks are what is reported upstream.
+func (m *mirror) acks() replica.Acks {
+	if m.config.Upstream.Fack == FackShipped {
+		return shippedAcks{log: m.log, up: m.ship.uploader}
+	}
+	return m.log
 }
 
 // logOptions are the options of a log beside an upstream.
@@ -82,7 +105,8 @@ func logOptions(whole Config, observer aof.Observer) aof.Options {
 		Dir: config.Dir, DirName: config.AppendDirName, FileName: config.AppendFileName,
 		Fsync: aof.Policy(config.AppendFsync), Timestamps: bool(config.TimestampEnabled),
 		IncrementBytes: int64(config.IncrementSize), IncrementAge: time.Duration(config.IncrementAge),
-		Rewrite:  rewriteOptions(whole),
+		Rewrite: rewriteOptions(whole),
+		Archive: whole.Archive.URL != "", MaxDisk: aof.DiskLimit{Bytes: int64(config.MaxDisk.Bytes), Share: float64(config.MaxDisk.Percent) / 100},
 		Observer: observer,
 	}
 }
@@ -142,6 +166,9 @@ func (m *mirror) listenControl(ctx context.Context) error {
 // release closes what was opened and not run.
 func (m *mirror) release() error {
 	var errs []error
+	if m.cutDrain != nil {
+		m.cutDrain()
+	}
 	if m.log != nil {
 		errs = append(errs, m.log.Close())
 	}
@@ -157,8 +184,9 @@ func (m *mirror) release() error {
 }
 
 // run mirrors until intake ends, or a stage fails. It returns when everything has stopped, in the order of the flow: the
-// client, then the log with a last fsync, then those who watch, so that the end can be watched. A mirror runs once.
+// client, then the log with a last fsync, then the archive, then those who watch, so that the end can be watched. A mirror runs once.
 func (m *mirror) run(ctx, intake context.Context) error {
+	defer m.cutDrain()
 	watch, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	group, watch := errgroup.WithContext(watch)
@@ -194,6 +222,9 @@ func (m *mirror) endpoint() http.Handler {
 
 // data runs the data path until intake ends or a stage fails, and closes it.
 func (m *mirror) data(intake context.Context) error {
+	intake, stopIntake := context.WithCancel(intake)
+	defer stopIntake()
+	shipped := m.startShipping(context.WithoutCancel(intake), stopIntake)
 	syncing, stopSyncing := context.WithCancel(context.WithoutCancel(intake))
 	defer stopSyncing()
 	stages, receiving := errgroup.WithContext(intake)
@@ -204,7 +235,34 @@ func (m *mirror) data(intake context.Context) error {
 	stages.Go(func() error { return m.log.Run(syncing) })
 	stages.Go(func() error { return m.log.RunRewrites(syncing) })
 	stages.Go(func() error { return m.reconnect(syncing) })
-	return errors.Join(stages.Wait(), m.log.Close())
+	err := errors.Join(stages.Wait(), m.log.Close())
+	close(m.synced)
+	return errors.Join(err, shipped())
+}
+
+// startShipping ships beside the other stages, if there is an archive; should that end before they do, it calls failed. The result drains the archive, and
+// returns when nothing is shipped any more.
+func (m *mirror) startShipping(ctx context.Context, failed func()) (drained func() error) {
+	if m.ship == nil {
+		return func() error { return nil }
+	}
+	ctx, stop := context.WithCancel(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	checking, stopChecking := context.WithCancel(ctx)
+	group.Go(func() error {
+		defer failed()
+		defer stopChecking()
+		return m.ship.run(ctx)
+	})
+	group.Go(func() error { return m.ship.checks.run(checking, m.ship.archive) })
+	return func() error {
+		defer stop()
+		stopChecking()
+		ctx, cancel := context.WithTimeout(m.draining, time.Duration(m.config.ShutdownTimeout))
+		defer cancel()
+		m.ship.drain(ctx)
+		return group.Wait()
+	}
 }
 
 // reconnect drops the link where the log wants a full resync, until ctx ends.

@@ -15,6 +15,7 @@ type States struct {
 	Replica func() replica.State
 	AOF     func() aof.Status
 	Lag     func(context.Context) Lag
+	Archive func() ArchiveState // nil: there is no archive
 }
 
 // scrapeTimeout is how long a scrape waits for the upstream's answer. Without it the lag in bytes is absent.
@@ -32,6 +33,7 @@ type collector struct {
 	currentSize, baseSize, increments   *prometheus.Desc
 	diskFull, diskFree, guard, retained *prometheus.Desc
 	rewrite                             rewriteDescs
+	archive                             archiveDescs
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -62,6 +64,7 @@ func NewCollector(states States) prometheus.Collector {
 		guard:            desc("guard_tripped", "1 while a timeline is kept because the upstream lost most of its keys after it."),
 		retained:         desc("retained_bytes", "Size of the chains that the manifest no longer names."),
 		rewrite:          newRewriteDescs(desc),
+		archive:          newArchiveDescs(desc),
 	}
 }
 
@@ -75,6 +78,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 		out <- desc
 	}
 	c.rewrite.describe(out)
+	c.archive.describe(out)
 }
 
 // Collect reads the states.
@@ -117,6 +121,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(c.retained, float64(retained))
 	c.rewrite.collect(log.Rewrite, gauge)
+	if c.states.Archive != nil {
+		state := c.states.Archive()
+		c.archive.collect(state, gauge)
+		if state.Timeline != "" && state.Held {
+			gauge(c.lagBytes, float64(state.LagBytes), "shipped")
+			gauge(c.lagSeconds, state.LagSeconds, "shipped")
+		}
+	}
 }
 
 func (c *collector) collectLag(gauge func(*prometheus.Desc, float64, ...string)) {

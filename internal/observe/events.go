@@ -17,6 +17,7 @@ type Events struct {
 	linkFailures  *prometheus.CounterVec
 	rewrites      *prometheus.CounterVec
 	unknown       *prometheus.CounterVec
+	archive       archiveEvents
 	unknownNames  map[string]struct{} // that unknown has; of the log's goroutine that tells of rewrites, one at a time
 }
 
@@ -63,6 +64,7 @@ func NewEvents(reg prometheus.Registerer, build Build) *Events {
 			Namespace: namespace, Name: "rewrite_unknown_commands_total",
 			Help: "Commands that a rewrite could not run and carried, by name; of more than 100 names the rest as other.",
 		}, []string{"command"}),
+		archive:      newArchiveEvents(factory),
 		unknownNames: map[string]struct{}{},
 	}
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/aofsidecar/aofsidecar/upload"
+)
+
+// judgeArchive finds the verdict on an error that is about an archive, or what is restored from it; ok is false for others.
+func judgeArchive(err error) (v verdict, ok bool) {
+	switch {
+	case errors.Is(err, upload.ErrUnconditional):
+		return verdict{code: exitUsage, hint: "set archive.lease.enabled: false if nothing else ships there, or use a store with conditional writes"}, true
+	case errors.Is(err, upload.ErrNoBackup):
+		return verdict{code: exitNothing, hint: "aofsidecar list, to see what there is"}, true
+	case errors.Is(err, upload.ErrTargetNotEmpty):
+		return verdict{code: exitFull, hint: "an empty directory, --force to replace what is there, or --if-target-empty to leave it"}, true
+	case errors.Is(err, upload.ErrHeld):
+		return verdict{code: exitHeld, hint: "stop the sidecar that uses that directory, or restore into another one"}, true
+	}
+	if _, ok := errors.AsType[*ArchiveBrokenError](err); ok {
+		return verdict{code: exitCorrupt, quiet: true}, true
+	}
+	if _, ok := errors.AsType[*InconclusiveError](err); ok {
+		return verdict{code: exitFailed, quiet: true}, true
+	}
+	if _, ok := errors.AsType[*NoArchiveError](err); ok {
+		return verdict{code: exitNothing, hint: "aofsidecar config --origin, to see where archive.url comes from"}, true
+	}
+	if _, ok := errors.AsType[*upload.WindowError](err); ok {
+		return verdict{code: exitWindow, hint: "aofsidecar list, to see what can be restored"}, true
+	}
+	if guard, ok := errors.AsType[*upload.GuardError](err); ok {
+		return verdict{code: exitWindow, hint: "--timeline " + guard.Before + ", or --timeline " + guard.Timeline + "; aofsidecar unpin --archive " + guard.Before + " settles it"}, true
+	}
+	if hole, ok := errors.AsType[*upload.HoleError](err); ok {
+		return verdict{code: exitCorrupt, hint: "--timestamp " + hole.Window.End.Format("2006-01-02T15:04:05Z07:00") + ", the last moment before the hole"}, true
+	}
+	if _, ok := errors.AsType[*upload.DamagedError](err); ok {
+		return verdict{code: exitCorrupt, hint: "aofsidecar verify --archive --deep, to find all that is damaged; an earlier --timestamp may not need it"}, true
+	}
+	if _, ok := errors.AsType[*upload.EngineError](err); ok {
+		return verdict{code: exitEngine, hint: "a server of the upstream's kind and version, or --format aof"}, true
+	}
+	if _, ok := errors.AsType[*upload.IdentityError](err); ok {
+		return verdict{code: exitFailed, hint: "set archive.encryption.identity-file to a file with the secret key of one of the recipients"}, true
+	}
+	if _, ok := errors.AsType[*upload.SpaceError](err); ok {
+		return verdict{code: exitFailed, hint: "a target with more space"}, true
+	}
+	return verdict{}, false
+}
