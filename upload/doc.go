@@ -57,9 +57,26 @@
 //
 // # Fencing
 //
-// Who takes the lease gets a new epoch. Before it writes anything else it lists the timeline that it will ship, and writes into epochs/ up to where that
-// is stored without a hole. What an older epoch has behind that place does not count, whenever it arrives: a PUT that was in flight when its holder lost the
-// lease can do no harm. So two holders' histories never mix, and no clock but the holder's own is believed.
+// Who takes the lease gets a new epoch. Before it writes anything else it lists the timelines that its log has, and writes into epochs/ up to where each of them
+// is stored without a hole: from there it goes on. What an older epoch has behind that place does not count, whenever it arrives: a PUT that was in flight when its
+// holder lost the lease can do no harm. So two holders' histories never mix, and no clock but the holder's own is believed: the holder stops a TTL after it began the last
+// renewal that succeeded, and who waits counts a TTL and a tenth from when it first saw a record that then stood still.
+//
+// That two logs have the same timeline does not say that they are of one history: one may have been copied, or be behind after a crash and then follow another upstream. So the holder compares
+// the replication id at the end of what is stored with its own log's there. If they differ, or the log cannot tell, a full resync begins a new timeline. Where the
+// archive is encrypted nobody can look, and the lease says it: a new id is written there before the first segment of it.
+//
+// # Shipping
+//
+// Timelines are shipped by age, each until all of it is stored; the present one goes on. Bases go up beside segments, one at a time. Of an increment that has
+// closed before any of it was shipped the whole becomes one object; else it is cut every [Options].Interval or SegmentBytes, at boundaries. Several segments are on their way at once, at most Parallel of them
+// and InFlightBytes of memory; they are confirmed in the order of the stream, so that what is confirmed has no hole. When an increment has closed and all of it is stored it is stored once more as
+// one object (merged), and retention removes the segments a day later. The log keeps an increment until then.
+//
+// What the archive has up to S with a base is shipped up to S ([Uploader.Shipped]). What the log gave up before it was shipped is a gap: names show it, and a base behind it begins the next window.
+//
+// Requests: one LIST for each thousand objects of the log's timelines at the start and of the archive once an hour; a PUT for each segment, one a minute from a quiet upstream; three PUTs of the lease in a TTL;
+// two PUTs for each closed increment or base. With the defaults and a busy upstream that is 86,400 PUTs of segments a day and 8,640 of the lease.
 //
 // # Invariants
 //
@@ -72,7 +89,9 @@
 // # Crash argument
 //
 // Shipping: a Put stores an object whole or not at all, and all that is known of an archive is in its names. What was stored before a crash is found by them; what
-// was not is still in the log, which lets go of nothing before it is told so.
+// was not is still in the log, which lets go of nothing before it is told so. A segment that arrived without the one before it is stored again with that one.
+//
+// Retention: in each timeline bases go before segments. So what can be restored after an interruption begins at a base that was to stay, and the rest is found again.
 //
 // Restore: it works in <dir>/.aofsidecar-restore, which it locks. Files are written and synced there, then the folder that has them, then the staging folder; the result
 // is renamed to its name; then the staging folder and the directory are synced. So a crash leaves the directory without the result or with all of it, and the staging folder,
@@ -81,6 +100,7 @@
 //
 // # Concurrency
 //
-// Each type says for itself. Stores, a [Sealer] and an [Opener] are safe for concurrent use; a [Cutter] and a [Joiner] are for one goroutine. [Restore] downloads parts of
+// Each type says for itself. An [Uploader] has a goroutine that keeps the lease, and while it holds it one each that cuts the log, confirms what is stored, stores bases, merges, and looks after
+// retention, and one for each segment on its way; all of them end before Run or the lease does. Stores, a [Sealer] and an [Opener] are safe for concurrent use; a [Cutter] and a [Joiner] are for one goroutine. [Restore] downloads parts of
 // objects beside one another into a bounded number of buffers and reads them in order; base and segments are verified and written by a goroutine each.
 package upload

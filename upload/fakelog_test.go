@@ -180,6 +180,18 @@ func (l *fakeLog) NewTimeline(why string) {
 	}
 }
 
+// End is what is durable of the present timeline.
+func (l *fakeLog) End() stream.Offset {
+	lines := l.Holdings().Timelines
+	return lines[len(lines)-1].End.Offset
+}
+
+// ID is the present timeline's.
+func (l *fakeLog) ID() string {
+	lines := l.Holdings().Timelines
+	return lines[len(lines)-1].ID
+}
+
 func (l *fakeLog) line() *stream.Timeline { return &l.lines[len(l.lines)-1] }
 
 func (l *fakeLog) file(kind string) (string, *[]byte) {

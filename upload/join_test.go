@@ -32,7 +32,7 @@ func joinFrom(t testing.TB, from stream.Offset, objects []object, cut upload.Cut
 	}
 	res, err := j.Finish(0)
 	require.NoError(t, err)
-	data := append(out.Bytes()[:res.Bytes:res.Bytes], res.Tail...)
+	data := slices.Concat(out.Bytes()[:res.Bytes], res.Tail)
 	require.Equal(t, res.To, stream.LastMark(data))
 	require.Equal(t, res.To.Position.Offset, res.To.Durable)
 	return data, res
@@ -49,7 +49,7 @@ func archived(t testing.TB, seed uint64, first stream.Offset) (*history, []objec
 		for _, maxBytes := range []int64{1, 1000, math.MaxInt64} {
 			objects = append(objects, cutAll(t, h, data, file, upload.NewCutter(bytes.NewReader(data), file), maxBytes)...)
 		}
-		seg, err := upload.WholeSegment(bytes.NewReader(data), file)
+		seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
 		require.NoError(t, err)
 		objects = append(objects, objectOf(t, seg))
 	}
@@ -182,7 +182,7 @@ func TestJoinKeepsTimeInOrder(t *testing.T) {
 
 func wholeObject(t testing.TB, data []byte, file stream.LogFile) object {
 	t.Helper()
-	seg, err := upload.WholeSegment(bytes.NewReader(data), file)
+	seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
 	require.NoError(t, err)
 	return objectOf(t, seg)
 }
@@ -319,7 +319,7 @@ func FuzzJoin(f *testing.F) {
 		if err != nil {
 			return
 		}
-		joined := append(out.Bytes()[:res.Bytes:res.Bytes], res.Tail...)
+		joined := slices.Concat(out.Bytes()[:res.Bytes], res.Tail)
 		require.Equal(t, joined, joinTo(t, []object{{key: keyOf(t, joined), plain: joined}}, upload.Cut{}))
 	})
 }

@@ -119,14 +119,14 @@ func TestLeaseRenewalWhoseAnswerIsLost(t *testing.T) {
 		h, err := testLeaser(store, "a").acquire(t.Context())
 		require.NoError(t, err)
 		var lost int
-		store.fault = func(_ context.Context, op, _ string, after bool) error {
+		store.fails(func(_ context.Context, op, _ string, after bool) error {
 			if op == "put" && after {
 				if lost++; lost%2 == 0 {
 					return errors.New("connection reset")
 				}
 			}
 			return nil
-		}
+		})
 		require.NoError(t, h.hold(t.Context(), func(ctx context.Context) error { return pause(ctx, 20*testTTL) }))
 		require.Greater(t, lost, 20)
 	})
@@ -225,7 +225,7 @@ func TestLeasesNeverOverlap(t *testing.T) {
 				var mu sync.Mutex
 				dice := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
 				store := newMemStore()
-				store.fault = func(_ context.Context, _, _ string, _ bool) error {
+				store.fails(func(_ context.Context, _, _ string, _ bool) error {
 					switch dice(8) {
 					case 0:
 						return errors.New("reset")
@@ -233,7 +233,7 @@ func TestLeasesNeverOverlap(t *testing.T) {
 						<-time.After(time.Duration(dice(60)) * time.Second) // whatever its ctx says
 					}
 					return nil
-				}
+				})
 				ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 				defer stop()
 				var writing, tenures int

@@ -38,14 +38,24 @@ var _ Store = (*memStore)(nil)
 
 func newMemStore() *memStore { return &memStore{objects: map[string]memObject{}} }
 
+// fails sets fault.
+func (m *memStore) fails(fault func(ctx context.Context, op, key string, after bool) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fault = fault
+}
+
 func (m *memStore) at(ctx context.Context, op, key string, after bool) error {
 	if err := ctx.Err(); err != nil && !after {
 		return context.Cause(ctx)
 	}
-	if m.fault == nil {
+	m.mu.Lock()
+	fault := m.fault
+	m.mu.Unlock()
+	if fault == nil {
 		return nil
 	}
-	if err := m.fault(ctx, op, key, after); err != nil {
+	if err := fault(ctx, op, key, after); err != nil {
 		return &StoreError{Op: op, Key: key, Err: err, Temporary: true}
 	}
 	return nil
@@ -144,10 +154,11 @@ func (m *memStore) Delete(ctx context.Context, key string) error {
 	if err := m.at(ctx, "delete", key, false); err != nil {
 		return err
 	}
+	m.mu.Lock()
 	if m.retains != nil && m.retains(key) {
+		m.mu.Unlock()
 		return &StoreError{Op: "delete", Key: key, Err: ErrRetained}
 	}
-	m.mu.Lock()
 	delete(m.objects, key)
 	m.log = append(m.log, "delete "+key)
 	m.mu.Unlock()

@@ -18,6 +18,7 @@ func (h *history) merge(ctx context.Context) error {
 			return nil
 		}
 		inc, more := h.nextMerge(&line)
+		end := endOf(&line)
 		if !more {
 			if h.cutAllDone() {
 				return nil
@@ -31,7 +32,7 @@ func (h *history) merge(ctx context.Context) error {
 			}
 			continue
 		}
-		err := h.mergeIncrement(ctx, inc)
+		err := h.mergeIncrement(ctx, inc, end)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -73,13 +74,13 @@ func (h *history) nextMerge(line *stream.Timeline) (stream.LogFile, bool) {
 	return stream.LogFile{}, false
 }
 
-func (h *history) mergeIncrement(ctx context.Context, inc stream.LogFile) error {
+func (h *history) mergeIncrement(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
 	f, err := h.openShared(inc.Name)
 	if err != nil {
 		return err
 	}
 	defer f.release()
-	seg, err := WholeSegment(f.File, inc)
+	seg, err := WholeSegment(f.File, inc, end)
 	if err != nil {
 		return err
 	}

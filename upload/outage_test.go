@@ -43,12 +43,12 @@ func TestOutageOfAnHour(t *testing.T) {
 		l, store := newFakeLog(4), newMemStore()
 		l.Resync(fakeReplID(1), 0)
 		var out atomic.Bool
-		store.fault = func(context.Context, string, string, bool) error {
+		store.fails(func(context.Context, string, string, bool) error {
 			if out.Load() {
 				return errors.New("503 SlowDown")
 			}
 			return nil
-		}
+		})
 		p := start(t, Options{}, l, store)
 		traffic(l, 100)
 		before, ok := p.Shipped()
@@ -90,7 +90,7 @@ func TestFaultsEverywhere(t *testing.T) {
 				var mu sync.Mutex
 				rng := rand.New(rand.NewPCG(seed, 8))
 				dice := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
-				store.fault = func(ctx context.Context, _, _ string, _ bool) error {
+				store.fails(func(ctx context.Context, _, _ string, _ bool) error {
 					switch dice(10) {
 					case 0:
 						return errors.New("reset")
@@ -98,7 +98,7 @@ func TestFaultsEverywhere(t *testing.T) {
 						return pause(ctx, time.Duration(dice(20))*time.Second)
 					}
 					return nil
-				}
+				})
 				l.Resync(fakeReplID(1), 0)
 				p := start(t, Options{SegmentBytes: 1 << 10}, l, store)
 				for range 12 {
@@ -108,9 +108,7 @@ func TestFaultsEverywhere(t *testing.T) {
 					}
 					requireValid(t, store.clone(), l)
 				}
-				mu.Lock()
-				store.fault = nil
-				mu.Unlock()
+				store.fails(nil)
 				<-time.After(5 * time.Minute)
 				requireShippedAll(t, p, l)
 				c := requireValid(t, store, l)
@@ -152,7 +150,7 @@ func TestDrain(t *testing.T) {
 		p := start(t, Options{Interval: time.Minute}, l, store)
 		traffic(l, 50)
 		off, _ := p.Shipped()
-		require.Less(t, off, l.line().End.Offset)
+		require.Less(t, off, l.End())
 		require.NoError(t, p.Drain(t.Context()))
 		requireShippedAll(t, p, l)
 		require.NoError(t, <-p.done)
@@ -172,11 +170,11 @@ func TestDrainEndsInAnOutage(t *testing.T) {
 				l.Resync(fakeReplID(1), 0)
 				fault := func(ctx context.Context, _, _ string, _ bool) error { <-ctx.Done(); return context.Cause(ctx) }
 				if !holding {
-					store.fault = fault
+					store.fails(fault)
 				}
 				p := start(t, Options{Interval: time.Minute, LeaseTTL: 5 * time.Minute}, l, store)
 				traffic(l, 50)
-				store.fault = fault
+				store.fails(fault)
 				ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 				defer stop()
 				begun := time.Now()
@@ -207,7 +205,7 @@ func TestGap(t *testing.T) {
 		<-time.After(2 * time.Second)
 		before, ok := p.Shipped()
 		require.True(t, ok)
-		store.fault = func(context.Context, string, string, bool) error { return errors.New("away") }
+		store.fails(func(context.Context, string, string, bool) error { return errors.New("away") })
 		traffic(l, 50)
 		l.Rotate(false)
 		traffic(l, 50)
@@ -218,7 +216,7 @@ func TestGap(t *testing.T) {
 		l.drop(l.line(), func(inc stream.LogFile) bool { return inc.Closed })
 		l.change()
 		l.mu.Unlock()
-		store.fault = nil
+		store.fails(nil)
 		<-time.After(2 * time.Minute)
 		off, ok := p.Shipped()
 		require.True(t, ok)
@@ -234,7 +232,7 @@ func TestGap(t *testing.T) {
 		requireShippedAll(t, p, l)
 		c := requireValid(t, store, l)
 		require.Len(t, c.Windows(), 2)
-		require.Equal(t, l.line().End.Offset, c.Windows()[1].To)
+		require.Equal(t, l.End(), c.Windows()[1].To)
 		p.end(t)
 	})
 }
@@ -320,7 +318,7 @@ func TestFlushAllKeepsTheMomentBefore(t *testing.T) {
 		traffic(l, 10)
 		<-time.After(3 * time.Second)
 		require.Greater(t, end, at)
-		require.Equal(t, []Moment{{Timeline: l.line().ID, Offset: end}}, kept)
+		require.Equal(t, []Moment{{Timeline: l.ID(), Offset: end}}, kept)
 		for range 20 {
 			l.Do("FLUSHALL")
 		}
@@ -335,7 +333,7 @@ func TestFlushAllKeepsTheMomentBefore(t *testing.T) {
 		traffic(l, 4)
 		<-time.After(5 * time.Second)
 		require.Len(t, requireValid(t, store, l).Timelines[0].Moments, maxMoments, "they are counted again after a start")
-		require.NoError(t, UnpinTimeline(t.Context(), store, l.line().ID))
+		require.NoError(t, UnpinTimeline(t.Context(), store, l.ID()))
 		require.Empty(t, requireValid(t, store, l).Timelines[0].Moments)
 		p.end(t)
 	})

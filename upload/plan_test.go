@@ -28,10 +28,10 @@ type archiveModel struct {
 	written []SegmentKey // valid ones
 }
 
-func (m *archiveModel) put(t testing.TB, key string) {
-	t.Helper()
-	_, err := m.store.Put(t.Context(), key, bodyOf([]byte(key)), Condition{})
-	require.NoError(t, err)
+func (m *archiveModel) put(tb testing.TB, key string) {
+	tb.Helper()
+	_, err := m.store.Put(tb.Context(), key, bodyOf([]byte(key)), Condition{})
+	require.NoError(tb, err)
 }
 
 func (m *archiveModel) segment(from, to int, epoch int64) SegmentKey {
@@ -48,8 +48,8 @@ func (m *archiveModel) base(at int, epoch int64) BaseKey {
 }
 
 // newArchiveModel makes an archive as several holders leave it, one after another.
-func newArchiveModel(t testing.TB, seed uint64) *archiveModel {
-	t.Helper()
+func newArchiveModel(tb testing.TB, seed uint64) *archiveModel {
+	tb.Helper()
 	m := &archiveModel{
 		rng: rand.New(rand.NewPCG(seed, 3)), store: newMemStore(),
 		times: map[stream.Offset]int64{}, bases: map[stream.Offset]bool{}, has: map[[2]stream.Offset]bool{},
@@ -60,63 +60,63 @@ func newArchiveModel(t testing.TB, seed uint64) *archiveModel {
 		at += stream.Offset(1 + m.rng.IntN(50))
 		milli += int64(m.rng.IntN(3)) * 1000
 	}
-	m.put(t, TimelineKey(planTimeline)+".tmp")
+	m.put(tb, TimelineKey(planTimeline)+".tmp")
 	begin := 0 // where the present holder took over
 	for epoch := int64(1); epoch <= int64(1+m.rng.IntN(3)); epoch++ {
 		next := min(begin+5+m.rng.IntN(25), len(m.ends)-1)
-		m.holder(t, epoch, begin, next)
+		m.holder(tb, epoch, begin, next)
 		rec := EpochRecord{Epoch: epoch + 1, Timeline: planTimeline, Offset: m.ends[next]}
 		if m.rng.IntN(4) == 0 { // it was another timeline's; then nothing of this one is void
 			rec.Timeline = "1763800001-0123abcd"
 		}
 		if rec.Timeline == planTimeline {
-			m.late(t, epoch, next)
+			m.late(tb, epoch, next)
 		}
-		_, err := putRecord(t.Context(), m.store, EpochKey(rec.Epoch), rec, Condition{})
-		require.NoError(t, err)
+		_, err := putRecord(tb.Context(), m.store, EpochKey(rec.Epoch), rec, Condition{})
+		require.NoError(tb, err)
 		begin = next
 	}
 	return m
 }
 
 // holder writes bases, small segments and merged ones, and deletes some.
-func (m *archiveModel) holder(t testing.TB, epoch int64, begin, end int) {
-	t.Helper()
+func (m *archiveModel) holder(tb testing.TB, epoch int64, begin, end int) {
+	tb.Helper()
 	for at := begin; at < end; {
 		to := min(at+1+m.rng.IntN(3), end)
-		m.add(t, m.segment(at, to, epoch))
+		m.add(tb, m.segment(at, to, epoch))
 		at = to
 	}
 	for range m.rng.IntN(6) {
 		from := m.rng.IntN(end)
 		to := from + m.rng.IntN(end-from+1)
-		m.add(t, m.segment(from, to, epoch))
+		m.add(tb, m.segment(from, to, epoch))
 	}
 	for range m.rng.IntN(4) {
 		at := m.rng.IntN(end + 1)
-		m.put(t, m.base(at, epoch).String())
+		m.put(tb, m.base(at, epoch).String())
 		m.bases[m.ends[at]] = true
 	}
 	for range m.rng.IntN(5) {
 		if i := m.rng.IntN(1 + len(m.written)); i < len(m.written) && m.rng.IntN(2) == 0 {
-			require.NoError(t, m.store.Delete(t.Context(), m.written[i].String()))
+			require.NoError(tb, m.store.Delete(tb.Context(), m.written[i].String()))
 			m.written = slices.Delete(m.written, i, i+1)
 		}
 	}
 }
 
-func (m *archiveModel) add(t testing.TB, k SegmentKey) {
-	t.Helper()
-	m.put(t, k.String())
+func (m *archiveModel) add(tb testing.TB, k SegmentKey) {
+	tb.Helper()
+	m.put(tb, k.String())
 	m.written = append(m.written, k)
 }
 
 // late writes what arrives of an older holder after it was taken over: it does not count.
-func (m *archiveModel) late(t testing.TB, epoch int64, end int) {
-	t.Helper()
+func (m *archiveModel) late(tb testing.TB, epoch int64, end int) {
+	tb.Helper()
 	if end+1 < len(m.ends) {
-		m.put(t, m.segment(m.rng.IntN(end+1), end+1+m.rng.IntN(len(m.ends)-end-1), epoch).String())
-		m.put(t, m.base(end+1, epoch).String())
+		m.put(tb, m.segment(m.rng.IntN(end+1), end+1+m.rng.IntN(len(m.ends)-end-1), epoch).String())
+		m.put(tb, m.base(end+1, epoch).String())
 	}
 }
 
@@ -178,15 +178,15 @@ func (m *archiveModel) newestBase(o stream.Offset) stream.Offset {
 	return best
 }
 
-func requireCovers(t testing.TB, m *archiveModel, p *Plan, to stream.Offset) {
-	t.Helper()
+func requireCovers(tb testing.TB, m *archiveModel, p *Plan, to stream.Offset) {
+	tb.Helper()
 	at := p.Base.Offset
 	for _, seg := range p.Segments {
-		require.Contains(t, m.written, seg.SegmentKey, "it counts")
-		require.LessOrEqual(t, seg.From, at)
+		require.Contains(tb, m.written, seg.SegmentKey, "it counts")
+		require.LessOrEqual(tb, seg.From, at)
 		at = max(at, seg.To)
 	}
-	require.GreaterOrEqual(t, at, to)
+	require.GreaterOrEqual(tb, at, to)
 }
 
 func TestPlanAgainstAModel(t *testing.T) {
@@ -209,75 +209,75 @@ func TestPlanAgainstAModel(t *testing.T) {
 	}
 }
 
-func (m *archiveModel) checkWindows(t testing.TB, c *Catalog) {
-	t.Helper()
+func (m *archiveModel) checkWindows(tb testing.TB, c *Catalog) {
+	tb.Helper()
 	windows := c.Windows()
 	for base := range m.bases {
 		w := windowOf(windows, base)
-		require.Equal(t, m.reach(base), w.To)
-		require.LessOrEqual(t, w.From, base)
-		require.True(t, m.bases[w.From])
+		require.Equal(tb, m.reach(base), w.To)
+		require.LessOrEqual(tb, w.From, base)
+		require.True(tb, m.bases[w.From])
 	}
 	for _, r := range c.Timelines[0].Runs() {
-		require.Equal(t, r.To, m.reach(r.From))
+		require.Equal(tb, r.To, m.reach(r.From))
 	}
 }
 
-func (m *archiveModel) checkOffset(t testing.TB, c *Catalog, want stream.Offset) {
-	t.Helper()
+func (m *archiveModel) checkOffset(tb testing.TB, c *Catalog, want stream.Offset) {
+	tb.Helper()
 	p, err := c.Plan(Target{Offset: &want})
 	base := m.newestBase(want)
 	switch reach := m.reach(base); {
 	case len(m.bases) == 0:
-		require.ErrorIs(t, err, ErrNoBackup)
+		require.ErrorIs(tb, err, ErrNoBackup)
 	case base < 0 || want > m.end():
 		var outside *WindowError
-		require.ErrorAs(t, err, &outside)
-		require.NotEmpty(t, outside.Windows)
+		require.ErrorAs(tb, err, &outside)
+		require.NotEmpty(tb, outside.Windows)
 	case reach < want:
 		var hole *HoleError
-		require.ErrorAs(t, err, &hole)
-		require.Equal(t, reach, hole.Missing.From)
-		require.Greater(t, hole.Missing.To, reach)
+		require.ErrorAs(tb, err, &hole)
+		require.Equal(tb, reach, hole.Missing.From)
+		require.Greater(tb, hole.Missing.To, reach)
 	default:
-		require.NoError(t, err)
-		require.Equal(t, base, p.Base.Offset)
-		requireCovers(t, m, p, want)
+		require.NoError(tb, err)
+		require.Equal(tb, base, p.Base.Offset)
+		requireCovers(tb, m, p, want)
 		if want > base {
-			require.Len(t, p.Segments, m.fewest(base, want))
+			require.Len(tb, p.Segments, m.fewest(base, want))
 		}
 	}
 }
 
-func (m *archiveModel) checkEnd(t testing.TB, c *Catalog) {
-	t.Helper()
+func (m *archiveModel) checkEnd(tb testing.TB, c *Catalog) {
+	tb.Helper()
 	p, err := c.Plan(Target{})
 	if len(m.bases) == 0 {
-		require.ErrorIs(t, err, ErrNoBackup)
+		require.ErrorIs(tb, err, ErrNoBackup)
 		return
 	}
 	base := m.newestBase(m.end())
 	if m.reach(base) < m.end() {
 		var hole *HoleError
-		require.ErrorAs(t, err, &hole)
+		require.ErrorAs(tb, err, &hole)
 		return
 	}
-	require.NoError(t, err)
-	require.Equal(t, base, p.Base.Offset)
-	requireCovers(t, m, p, m.end())
+	require.NoError(tb, err)
+	require.Equal(tb, base, p.Base.Offset)
+	requireCovers(tb, m, p, m.end())
 }
 
 // checkTime: the plan reaches every place that had been received by then.
-func (m *archiveModel) checkTime(t testing.TB, c *Catalog, milli int64) {
-	t.Helper()
+func (m *archiveModel) checkTime(tb testing.TB, c *Catalog, milli int64) {
+	tb.Helper()
 	p, err := c.Plan(Target{Time: time.UnixMilli(milli)})
 	if err != nil {
-		m.checkNoTime(t, err, milli)
+		m.checkNoTime(tb, err, milli)
 		return
 	}
-	require.LessOrEqual(t, p.Base.UnixMilli, milli)
+	require.LessOrEqual(tb, p.Base.UnixMilli, milli)
 	for base := range m.bases {
-		require.False(t, base > p.Base.Offset && m.times[base] <= milli, "an older base than need be")
+		require.False(tb, base > p.Base.Offset && m.times[base] <= milli, "an older base than need be")
 	}
 	reach := m.reach(p.Base.Offset)
 	last := p.Base.Offset
@@ -288,17 +288,17 @@ func (m *archiveModel) checkTime(t testing.TB, c *Catalog, milli int64) {
 			}
 		}
 	}
-	requireCovers(t, m, p, last)
-	require.LessOrEqual(t, milli, p.Window.End.UnixMilli())
+	requireCovers(tb, m, p, last)
+	require.LessOrEqual(tb, milli, p.Window.End.UnixMilli())
 }
 
-func (m *archiveModel) checkNoTime(t testing.TB, err error, milli int64) {
-	t.Helper()
+func (m *archiveModel) checkNoTime(tb testing.TB, err error, milli int64) {
+	tb.Helper()
 	covered := false
 	for base := range m.bases {
 		covered = covered || m.times[base] <= milli && milli <= m.times[m.reach(base)]
 	}
-	require.False(t, covered, "%v, but it is there", err)
+	require.False(tb, covered, "%v, but it is there", err)
 }
 
 func TestPlanChoosesTheTimeline(t *testing.T) {

@@ -113,7 +113,7 @@ const defaultParallelism = 16
 const relists = 5
 
 // plainName is what names of ours consist of: no manifest quotes them, and none leads elsewhere.
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`) //nolint:gochecknoglobals // a constant
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$`)
 
 func (o RestoreOptions) withDefaults() (RestoreOptions, error) {
 	o.DirName = cmp.Or(o.DirName, "appendonlydir")
@@ -160,15 +160,15 @@ func (o RestoreOptions) withDefaults() (RestoreOptions, error) {
 }
 
 // resultName is the name in the directory that the restore makes.
-func (o *RestoreOptions) resultName() string {
+func (o RestoreOptions) resultName() string {
 	switch o.Format {
 	case FormatRDB:
 		return "dump.rdb"
 	case FormatRESP:
 		return "commands.resp"
-	default:
-		return o.DirName
+	case FormatAOF:
 	}
+	return o.DirName
 }
 
 // Restore brings a state back out of an archive. The directory changes by one rename at the end, when all was verified and synced; before, and after a crash or an

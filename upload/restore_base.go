@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sync/errgroup"
 
@@ -73,9 +72,8 @@ func (s *sink) copy(ctx context.Context, r io.Reader, check *io.PipeWriter) erro
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		n, err := io.ReadFull(r, buf)
-		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !end {
+		n, end, err := readFull(r, buf)
+		if err != nil {
 			return err
 		}
 		if s.file != nil {
@@ -170,7 +168,7 @@ func (c *commandCheck) readAll(r io.Reader) error {
 		if err := c.take(buf[:n]); err != nil {
 			return err
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -221,13 +219,4 @@ func (r *restore) stageBase(ctx context.Context, k BaseKey, src io.Reader) (err 
 	}
 	r.staged = *base
 	return nil
-}
-
-// create makes a file in the staging folder.
-func (t *target) create(name string) (fsx.File, error) {
-	f, err := t.fs.OpenFile(t.staging(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, restoredFile)
-	if err != nil {
-		return nil, fmt.Errorf("create staged file: %w", err)
-	}
-	return f, nil
 }

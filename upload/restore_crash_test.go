@@ -19,6 +19,7 @@ import (
 
 // smallBackup is one base and one increment.
 func smallBackup(t *testing.T) *backup {
+	t.Helper()
 	b := newBackup(t, upload.SealOptions{})
 	b.base(someRDB(t, b.h, 20, rdb.Format{Version: 11}, ""))
 	b.increment(10, false, true)
@@ -102,10 +103,10 @@ func TestRestoreByForceCrashesAtEveryPoint(t *testing.T) {
 	}
 }
 
-// exchanger swaps by three renames, which no crash is shown in between.
+// exchanger is a file system of a kernel that cannot do it.
 type exchanger struct{ *fsxtest.FS }
 
-func (e exchanger) Exchange(a, b string) error {
+func (e exchanger) Exchange(string, string) error {
 	return errors.Join(syscall.EINVAL, errNothing)
 }
 

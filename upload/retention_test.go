@@ -248,7 +248,9 @@ func TestRetentionInTheUploader(t *testing.T) {
 		require.Equal(t, int64(pruned), s.Pruned)
 		require.Equal(t, windows[0].Begin, s.WindowBegin)
 
+		store.mu.Lock()
 		store.retains = func(string) bool { return true }
+		store.mu.Unlock()
 		was := pruned
 		<-time.After(24 * time.Hour)
 		require.Equal(t, was, pruned)
@@ -264,12 +266,12 @@ func TestRetentionFailuresAreStates(t *testing.T) {
 		l, store := newFakeLog(3), newMemStore()
 		l.Resync(fakeReplID(1), 0)
 		p := start(t, Options{Retention: &Policy{}, RetentionInterval: time.Minute}, l, store)
-		store.fault = func(_ context.Context, op, key string, _ bool) error {
+		store.fails(func(_ context.Context, op, key string, _ bool) error {
 			if op == "list" && key == TimelinesPrefix() {
 				return errors.New("slow down")
 			}
 			return nil
-		}
+		})
 		traffic(l, 300)
 		<-time.After(3 * time.Second)
 		requireShippedAll(t, p, l)

@@ -219,7 +219,7 @@ func fill(r io.Reader, p []byte) (n int, ended bool, err error) {
 	for n < len(p) {
 		m, err := r.Read(p[n:])
 		n += m
-		if err == io.EOF { //nolint:errorlint // a wrapped EOF is no end
+		if err == io.EOF { // a wrapped EOF is no end
 			return n, true, nil
 		}
 		if err != nil {

@@ -116,7 +116,7 @@ func (m *scripted) Put(ctx context.Context, key string, body upload.Body, cond u
 }
 
 type movedReader struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // of the one Put
 	io.Reader
 }
 
@@ -151,7 +151,7 @@ func (m *scripted) Get(ctx context.Context, key string, from, n int64) (io.ReadC
 type scriptedBody struct {
 	*bytes.Reader
 
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // of the one Get
 	cut  *cut
 	left int64
 }

@@ -155,7 +155,7 @@ func (c *Cutter) end(to place, end stream.Mark) (place, error) {
 
 func (c *Cutter) segment(to place) Segment {
 	s := Segment{From: c.from.mark(), To: to.mark(), DB: c.from.db, Commands: c.commands, r: c.r, at: c.from.file, n: to.file - c.from.file}
-	s.head = s.From.AppendCommand(appendSelect(nil, s.DB))
+	s.head = s.From.AppendCommand(appendSelect(s.head, s.DB))
 	if last := c.f.mark; s.n == 0 || c.f.last != stepMark || last.Position != s.To.Position || last.UnixMilli != s.To.UnixMilli {
 		s.tail = s.To.AppendCommand(nil)
 	}
@@ -171,7 +171,7 @@ func (c *Cutter) Idle(unixMilli int64) (seg Segment, ok bool) {
 	to := c.from
 	to.unixMilli = max(to.unixMilli, unixMilli)
 	s := Segment{From: c.from.mark(), To: to.mark(), DB: to.db}
-	s.head = s.From.AppendCommand(appendSelect(nil, s.DB))
+	s.head = s.From.AppendCommand(appendSelect(s.head, s.DB))
 	s.tail = s.To.AppendCommand(nil)
 	c.from.unixMilli = to.unixMilli
 	c.f.at.unixMilli = max(c.f.at.unixMilli, to.unixMilli)
@@ -244,8 +244,9 @@ func (c *Cutter) wrong(what string) error { return &LogError{Name: c.name, At: c
 // markBytes is enough for the head of an increment, and for the mark at its end.
 const markBytes = 512
 
-// WholeSegment is a closed increment as one segment, as it is. It reads the two ends. r stays open as long as the segment is used.
-func WholeSegment(r io.ReaderAt, file stream.LogFile) (Segment, error) {
+// WholeSegment is a closed increment as one segment, as it is. It reads the two ends. end is what holds at the end of the timeline: the increment that ends there may
+// lack the mark that says so, and gets it. r stays open as long as the segment is used.
+func WholeSegment(r io.ReaderAt, file stream.LogFile, end stream.Mark) (Segment, error) {
 	buf := make([]byte, min(file.Bytes, markBytes))
 	c := NewCutter(r, file)
 	if _, err := r.ReadAt(buf, 0); err != nil && !errors.Is(err, io.EOF) {
@@ -262,9 +263,14 @@ func WholeSegment(r io.ReaderAt, file stream.LogFile) (Segment, error) {
 		return Segment{}, fmt.Errorf("read %s: %w", file.Name, err)
 	}
 	to := stream.LastMark(buf)
+	var tail []byte
+	if to.Position.Offset < file.To && end.Position.Offset == file.To && !end.Position.IsZero() {
+		end.Durable = file.To
+		to, tail = end, end.AppendCommand(nil)
+	}
 	if to.Position.IsZero() || to.Position.Offset != file.To || from.Position.Offset != file.From {
 		return Segment{}, c.wrong(fmt.Sprintf("it does not begin and end with marks of %d and %d", file.From, file.To))
 	}
 	to.UnixMilli = max(from.UnixMilli, to.UnixMilli)
-	return Segment{From: from, To: to, DB: c.f.at.db, Commands: -1, r: r, n: file.Bytes}, nil
+	return Segment{From: from, To: to, DB: c.f.at.db, Commands: -1, tail: tail, r: r, n: file.Bytes}, nil
 }

@@ -106,7 +106,7 @@ func TestWholeSegmentIsTheFile(t *testing.T) {
 	h := newHistory(1, 0)
 	h.steps(200)
 	data, file := h.close()
-	seg, err := upload.WholeSegment(bytes.NewReader(data), file)
+	seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
 	require.NoError(t, err)
 	o := objectOf(t, seg)
 	require.Equal(t, data, o.plain)
@@ -114,7 +114,7 @@ func TestWholeSegmentIsTheFile(t *testing.T) {
 	require.Equal(t, file.To, o.key.To)
 
 	file.To++
-	_, err = upload.WholeSegment(bytes.NewReader(data), file)
+	_, err = upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
 	var wrong *upload.LogError
 	require.ErrorAs(t, err, &wrong)
 }

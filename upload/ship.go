@@ -9,6 +9,9 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
+// maxFailures is how often reading a timeline's files may fail, until the ones after it are shipped without it: the newest state matters most.
+const maxFailures = 3
+
 // ship ships the timelines that the log has, oldest first, until ctx ends or all is drained.
 func (t *tenure) ship(ctx context.Context) error {
 	known, err := t.begin(ctx)
@@ -16,6 +19,7 @@ func (t *tenure) ship(ctx context.Context) error {
 		return err
 	}
 	done := map[string]bool{}
+	failures := map[string]int{}
 	var wait retryDelay
 	for {
 		changed := t.src.Changed()
@@ -40,6 +44,9 @@ func (t *tenure) ship(ctx context.Context) error {
 			return err
 		default:
 			t.failed("ship "+id, err)
+			if failures[id]++; failures[id] >= maxFailures && i < len(lines)-1 {
+				done[id] = true // its files are damaged, as it seems; the next start tries again
+			}
 			if err := pause(ctx, wait.next(t.opt.Retry)); err != nil {
 				return err
 			}

@@ -86,6 +86,7 @@ func (c *cutting) sleep(ctx context.Context, changed <-chan struct{}, wait time.
 
 // advance sends all that is due; with all it is. It returns when more will be due if the log does not change.
 func (c *cutting) advance(ctx context.Context, line *stream.Timeline, all bool) (time.Duration, error) {
+	end := endOf(line)
 	for _, inc := range line.Increments {
 		if inc.Closed && inc.To <= c.at {
 			continue
@@ -98,17 +99,22 @@ func (c *cutting) advance(ctx context.Context, line *stream.Timeline, all bool) 
 		var err error
 		switch {
 		case inc.Closed && c.at == inc.From:
-			err = c.sendWhole(ctx, inc)
+			err = c.sendWhole(ctx, inc, end)
 		case inc.Closed:
-			err = c.sendRest(ctx, inc)
+			err = c.sendRest(ctx, inc, end)
 		default:
-			return c.sendDue(ctx, line, inc, all)
+			return c.sendDue(ctx, inc, end, all)
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
 	return math.MaxInt64, nil
+}
+
+// endOf is what holds at the end of a timeline.
+func endOf(line *stream.Timeline) stream.Mark {
+	return stream.Mark{Position: line.End, UnixMilli: line.EndUnixMilli, Durable: line.End.Offset}
 }
 
 // skip notes that the log does not have what should come next.
@@ -128,13 +134,13 @@ func (c *cutting) skip(ctx context.Context, inc stream.LogFile) error {
 }
 
 // sendWhole sends a closed increment as one object.
-func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile) error {
+func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
 	c.leave()
 	f, err := c.h.openShared(inc.Name)
 	if err != nil {
 		return err
 	}
-	seg, err := WholeSegment(f.File, inc)
+	seg, err := WholeSegment(f.File, inc, end)
 	if err != nil {
 		f.release()
 		return err
@@ -147,8 +153,8 @@ func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile) error {
 }
 
 // sendRest sends what is left of a closed increment.
-func (c *cutting) sendRest(ctx context.Context, inc stream.LogFile) error {
-	end, err := c.closedEnd(inc)
+func (c *cutting) sendRest(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
+	end, err := c.closedEnd(inc, end)
 	if err != nil {
 		return err
 	}
@@ -172,8 +178,7 @@ func (c *cutting) sendRest(ctx context.Context, inc stream.LogFile) error {
 }
 
 // sendDue sends what is due of the open increment.
-func (c *cutting) sendDue(ctx context.Context, line *stream.Timeline, inc stream.LogFile, all bool) (time.Duration, error) {
-	end := stream.Mark{Position: line.End, UnixMilli: line.EndUnixMilli, Durable: line.End.Offset}
+func (c *cutting) sendDue(ctx context.Context, inc stream.LogFile, end stream.Mark, all bool) (time.Duration, error) {
 	if err := c.enter(ctx, inc, end); err != nil {
 		return 0, err
 	}
@@ -193,7 +198,7 @@ func (c *cutting) sendDue(ctx context.Context, line *stream.Timeline, inc stream
 		if err := c.sendCut(ctx, seg); err != nil {
 			return 0, err
 		}
-		if seg.To.Position.Offset >= line.End.Offset {
+		if seg.To.Position.Offset >= end.Position.Offset {
 			c.last = time.Now()
 		}
 	}
@@ -205,13 +210,13 @@ func (c *cutting) sendCut(ctx context.Context, seg Segment) error {
 }
 
 // closedEnd is the mark that a closed increment ends with.
-func (c *cutting) closedEnd(inc stream.LogFile) (stream.Mark, error) {
+func (c *cutting) closedEnd(inc stream.LogFile, end stream.Mark) (stream.Mark, error) {
 	f, err := c.h.openShared(inc.Name)
 	if err != nil {
 		return stream.Mark{}, err
 	}
 	defer f.release()
-	whole, err := WholeSegment(f.File, inc)
+	whole, err := WholeSegment(f.File, inc, end)
 	return whole.To, err
 }
 

@@ -52,7 +52,7 @@ func requireShippedAll(tb testing.TB, p *process, l *fakeLog) {
 	tb.Helper()
 	off, ok := p.Shipped()
 	require.True(tb, ok)
-	require.Equal(tb, l.Holdings().Timelines[len(l.lines)-1].End.Offset, off, "%+v", p.State())
+	require.Equal(tb, l.End(), off, "%+v", p.State())
 }
 
 func TestShipAllThatIsDurable(t *testing.T) {
@@ -68,7 +68,7 @@ func TestShipAllThatIsDurable(t *testing.T) {
 		requireShippedAll(t, p, l)
 		c := requireValid(t, store, l)
 		require.Len(t, c.Windows(), 1)
-		require.Equal(t, l.line().End.Offset, c.Windows()[0].To)
+		require.Equal(t, l.End(), c.Windows()[0].To)
 		require.Equal(t, stream.Offset(1000), c.Windows()[0].From)
 		require.Empty(t, l.asked)
 		require.Len(t, l.stored, 1)
@@ -81,7 +81,7 @@ func TestShipAllThatIsDurable(t *testing.T) {
 		lease, err := ReadLease(t.Context(), store)
 		require.NoError(t, err)
 		require.True(t, lease.Released)
-		require.Equal(t, l.line().End.Offset, lease.Offset)
+		require.Equal(t, l.End(), lease.Offset)
 	})
 }
 

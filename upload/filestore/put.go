@@ -108,7 +108,7 @@ func fill(ctx context.Context, f io.Writer, from io.Reader) (int64, error) {
 			upload.Moved(ctx)
 		}
 		switch {
-		case failed == io.EOF: //nolint:errorlint // a wrapped EOF is no end
+		case failed == io.EOF: // a wrapped EOF is no end
 			return total, nil
 		case failed != nil:
 			return total, &bodyError{failed}

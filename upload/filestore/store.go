@@ -99,8 +99,7 @@ func storeError(ctx context.Context, op, key string, err error) error {
 		return err
 	}
 	failure := &upload.StoreError{Op: op, Key: key, Err: err}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		failure.Code = unix.ErrnoName(errno)
 		failure.Temporary = temporary(errno)
 	}

@@ -45,7 +45,7 @@ func (at place) fail(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &creds):
 		failure.Code, failure.Err = "NoCredentials", creds
-	case errors.As(err, &answer):
+	case errors.As(err, &answer) && answer.HTTPStatusCode() != 0: // 0: none came
 		failure.Code = "HTTP" + strconv.Itoa(answer.HTTPStatusCode())
 		if errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorCode() != "UnknownError" {
 			failure.Code = api.ErrorCode()
@@ -78,9 +78,9 @@ func (at place) judge(failure *upload.StoreError, status int) {
 	switch {
 	case status == http.StatusPreconditionFailed && at.cond.Absent:
 		is(upload.ErrExists)
-	case status == http.StatusPreconditionFailed, status == http.StatusNotFound && at.cond.ETag != "":
+	case status == http.StatusPreconditionFailed, absent(failure.Code) && at.cond.ETag != "":
 		is(upload.ErrChanged)
-	case status == http.StatusNotFound:
+	case absent(failure.Code):
 		is(upload.ErrNotFound)
 	case at.op == "delete" && retains(failure.Code, status):
 		is(upload.ErrRetained)
@@ -89,6 +89,11 @@ func (at place) judge(failure *upload.StoreError, status int) {
 	default: // 2xx: an answer that could not be read
 		failure.Temporary = status >= http.StatusInternalServerError && status != http.StatusNotImplemented || status < http.StatusMultipleChoices
 	}
+}
+
+// absent says that a 404 is about the object, and not about the bucket or who asked. HEAD has no code in its answer.
+func absent(code string) bool {
+	return code == "NoSuchKey" || code == "NotFound" || code == "HTTP404"
 }
 
 // retains says that a DELETE was refused as such, and not for who asked: object lock, bucket policy, a retention of the store.
@@ -129,7 +134,8 @@ func network(err error) (code string, temporary bool) {
 		errno     syscall.Errno
 	)
 	switch {
-	case errors.As(err, &untrusted), errors.As(err, &invalid), errors.As(err, &host), errors.As(err, &verify), errors.As(err, &record):
+	case errors.As(err, &untrusted), errors.As(err, &invalid), errors.As(err, &host), errors.As(err, &verify), errors.As(err, &record),
+		errors.Is(err, http.ErrSchemeMismatch):
 		return "TLS", false
 	case errors.As(err, &dns):
 		return "DNS", true

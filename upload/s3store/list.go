@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/aofsidecar/aofsidecar/upload"
 )
@@ -29,17 +30,14 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[upload
 				yield(upload.Object{}, err)
 				return
 			}
-			for _, o := range out.Contents {
-				key, ours := s.key(aws.ToString(o.Key))
-				if !ours || key == after {
-					continue
-				}
-				if key <= last {
-					yield(upload.Object{}, &upload.StoreError{Op: "list", Key: prefix, Code: "NotSorted", Err: fmt.Errorf("the store lists %q after %q", key, last)})
+			for _, object := range s.ours(out.Contents, after) {
+				if object.Key <= last {
+					bad := fmt.Errorf("the store lists %q after %q", object.Key, last)
+					yield(upload.Object{}, &upload.StoreError{Op: "list", Key: prefix, Code: "NotSorted", Err: bad})
 					return
 				}
-				last = key
-				if !yield(upload.Object{Key: key, Size: aws.ToInt64(o.Size), ETag: aws.ToString(o.ETag), Modified: aws.ToTime(o.LastModified)}, nil) {
+				last = object.Key
+				if !yield(object, nil) {
 					return
 				}
 			}
@@ -49,6 +47,17 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[upload
 			in.ContinuationToken = out.NextContinuationToken
 		}
 	}
+}
+
+// ours are the objects that have keys, but for the one named after, which some stores list.
+func (s *Store) ours(contents []types.Object, after string) []upload.Object {
+	var objects []upload.Object
+	for _, o := range contents {
+		if key, ours := s.key(aws.ToString(o.Key)); ours && key != after {
+			objects = append(objects, upload.Object{Key: key, Size: aws.ToInt64(o.Size), ETag: aws.ToString(o.ETag), Modified: aws.ToTime(o.LastModified)})
+		}
+	}
+	return objects
 }
 
 // Delete removes an object; see [upload.Store]. In a bucket with versions it leaves a delete marker, and the versions are the bucket's to keep.

@@ -114,7 +114,7 @@ func (p *put) fill(ctx context.Context, data []byte, limit int64) ([]byte, error
 		_, err = p.from.Peek(1)
 	}
 	// Only this word is the end: a body that breaks off with io.ErrUnexpectedEOF has failed.
-	p.ended = err == io.EOF //nolint:errorlint // a wrapped EOF is no end
+	p.ended = err == io.EOF // a wrapped EOF is no end
 	switch {
 	case err != nil && !p.ended:
 		return nil, bodyError(ctx, p.key, err)

@@ -152,8 +152,7 @@ func call[In, Out any](
 }
 
 func codeOf(err error) string {
-	var failure *upload.StoreError
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*upload.StoreError](err); ok {
 		return failure.Code
 	}
 	return "Canceled"

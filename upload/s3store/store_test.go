@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -23,28 +24,29 @@ var (
 	buckets atomic.Int64
 )
 
-func TestMain(m *testing.M) { os.Exit(s3gateway.Main(func() int { return run(m) })) }
+func TestMain(m *testing.M) {
+	if s3gateway.Served() {
+		return
+	}
+	goleak.VerifyTestMain(withGateway{m})
+}
 
-func run(m *testing.M) int {
+// withGateway runs the tests beside a server.
+type withGateway struct{ *testing.M }
+
+func (m withGateway) Run() int {
 	dir, err := os.MkdirTemp("", "s3store")
 	if err == nil {
 		gateway, err = s3gateway.Start(context.Background(), dir)
 	}
+	code := 1
+	if err == nil {
+		code = m.M.Run()
+		err = errors.Join(gateway.Close(), os.RemoveAll(dir))
+	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
-	}
-	code := m.Run()
-	if err := gateway.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		code = 1
-	}
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
 	}
 	return code
 }
@@ -108,6 +110,7 @@ func orphan(t *testing.T, store upload.Store, key string) {
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) upload.Store {
+		t.Helper()
 		o, _ := bucket(t, nil)
 		return open(t, o)
 	}, storetest.Options{Large: 64 << 20, Leftovers: leftovers, Orphan: orphan})
@@ -117,6 +120,7 @@ func TestConformanceWithoutPrefixAndChecksums(t *testing.T) {
 	setEnv(t, s3gateway.AccessKey, s3gateway.SecretKey)
 	t.Setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
 	storetest.Run(t, func(t *testing.T) upload.Store {
+		t.Helper()
 		o, _ := bucket(t, nil)
 		o.Prefix = ""
 		return open(t, o)

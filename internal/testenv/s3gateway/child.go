@@ -22,18 +22,17 @@ const (
 // readyFD is the first of exec.Cmd's ExtraFiles.
 const readyFD = 3
 
-// Main returns 0 or an exit code if this process was started to be the server, after that has ended; else run's result. It is
-// the first thing that TestMain of a package with tests of S3 calls.
-func Main(run func() int) int {
+// Served returns true if this process was started to be the server, when that has ended. It is the first thing that TestMain of a package with tests of S3, and
+// main of a program that starts a Gateway, calls; they return then.
+func Served() bool {
 	dir := os.Getenv(childEnv)
 	if dir == "" {
-		return run()
+		return false
 	}
 	if err := serve(dir, os.Getenv(childListen), os.Stdin, os.NewFile(readyFD, "ready")); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err) // nobody else hears of it
-		return 1
 	}
-	return 0
+	return true
 }
 
 // serve runs the server until alive ends, and says on ready that it accepts connections.

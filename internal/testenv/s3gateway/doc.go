@@ -3,7 +3,7 @@
 // # The server
 //
 // It is versitygw on a temporary directory: real signatures, conditional writes, checksums, multipart uploads. It changes the working directory of its
-// process, allows one of itself in it, and takes its memory, so it runs in a child: the test binary starts itself again, and [Main] in its
+// process, allows one of itself in it, and takes its memory, so it runs in a child: the test binary starts itself again, and [Served] in its
 // TestMain makes the child the server. Child and parent end together, because the child reads a pipe that the parent holds.
 //
 // # The proxy

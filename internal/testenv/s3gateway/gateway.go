@@ -48,7 +48,7 @@ func New(tb testing.TB) *Gateway {
 	return g
 }
 
-// Start runs a server on dir, whose file system must have extended attributes. [Main] must be in the TestMain of the test binary. The caller closes it.
+// Start runs a server on dir, whose file system must have extended attributes. [Served] must be in the TestMain of the test binary. The caller closes it.
 func Start(ctx context.Context, dir string) (*Gateway, error) {
 	var last error
 	for range 5 { // another process may take the port first

@@ -1,18 +1,23 @@
 package s3gateway_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
 const testPatience = 10 * time.Second
 
-func TestMain(m *testing.M) { os.Exit(s3gateway.Main(m.Run)) }
+func TestMain(m *testing.M) {
+	if s3gateway.Served() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestGatewayAnswersUntilItIsClosed(t *testing.T) {
 	g, err := s3gateway.Start(t.Context(), t.TempDir())

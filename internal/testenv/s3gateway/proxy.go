@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -61,11 +62,7 @@ func (p *Proxy) Plan(faults ...Fault) {
 func (p *Proxy) Counts() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	counts := make(map[string]int, len(p.counts))
-	for op, n := range p.counts {
-		counts[op] = n
-	}
-	return counts
+	return maps.Clone(p.counts)
 }
 
 // Release lets everything that hangs go on.
@@ -122,7 +119,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case FlipRequest:
 		r.Body = &flipped{ReadCloser: r.Body, at: fault.At}
-	default:
+	case LoseAnswer, HangAnswer, Truncate, FlipAnswer: // of the answer
 	}
 	p.forward(w, r, fault, release)
 }
@@ -161,11 +158,9 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, fault *Fault, re
 		hangUp(w)
 		return
 	}
-	for name, values := range got.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), got.Header)
 	w.WriteHeader(got.StatusCode)
-	body := io.ReadCloser(got.Body)
+	body := got.Body
 	switch fault.Kind {
 	case FlipAnswer:
 		body = &flipped{ReadCloser: body, at: fault.At}
@@ -182,7 +177,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, fault *Fault, re
 		}
 		hangUp(w)
 		return
-	default:
+	case Answer, Reset, LoseAnswer, HangRequest, FlipRequest, Delay: // of the request
 	}
 	_, _ = io.Copy(w, body) // who went away is gone
 }
