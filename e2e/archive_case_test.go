@@ -100,8 +100,9 @@ type archivePoint struct {
 	here   *testenv.Server
 }
 
-// notePoint stops the upstream's writes, waits until the mirror has them all on its disk, and keeps a replica of that state. A replica of nowhere expires
-// nothing, so that it can be compared whenever the archive is restored.
+// notePoint stops the upstream's writes, waits until the archive has them all, and keeps a replica of that state. A replica of nowhere expires
+// nothing, so that it can be compared whenever the archive is restored. What is only on the mirror's disk may be received again after a SIGKILL, and then has
+// a later time.
 func notePoint(t *testing.T, upstream *testenv.Server, m mirror) archivePoint {
 	t.Helper()
 	release, err := testenv.Freeze(t.Context(), upstream.Client())
@@ -112,8 +113,12 @@ func notePoint(t *testing.T, upstream *testenv.Server, m mirror) archivePoint {
 	require.NoError(t, here.Client().Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
 	offset, err := offsetOf(t.Context(), upstream)
 	require.NoError(t, err)
-	m.await(t, "in step, and on its disk", func(s testenv.SidecarStatus) bool { return s.Log.Durable >= offset })
-	return archivePoint{offset: offset, at: time.Now(), here: here}
+	m.awaitShipped(t, upstream)
+	at := time.Now()
+	testenv.Eventually(t, "the next millisecond: times in the log have no more digits", func(context.Context) (time.Duration, bool) {
+		return time.Since(at), time.Since(at) > 2*time.Millisecond
+	})
+	return archivePoint{offset: offset, at: at, here: here}
 }
 
 // restoration is what tests read of `restore --json`.
@@ -136,7 +141,8 @@ func (a *archive) restore(t *testing.T, args ...string) (dir string, got restora
 // requirePoint restores a moment, by its offset or by its time, and wants what the upstream had.
 func (a *archive) requirePoint(t *testing.T, p archivePoint, target ...string) {
 	t.Helper()
-	dir, _ := a.restore(t, target...)
+	dir, got := a.restore(t, target...)
+	t.Logf("%v: offset %d, noted %d", target, got.Offset, p.offset)
 	booted := testenv.BootFromAOF(t, p.here.Family, dir)
 	testenv.RequireEqual(t, p.here, booted, testenv.IgnoreUnreplicated())
 	require.NoError(t, booted.Close())
