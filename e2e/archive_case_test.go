@@ -100,9 +100,9 @@ type archivePoint struct {
 	here   *testenv.Server
 }
 
-// notePoint stops the upstream's writes, waits until the archive has them all, and keeps a replica of that state. A replica of nowhere expires
-// nothing, so that it can be compared whenever the archive is restored. What is only on the mirror's disk may be received again after a SIGKILL, and then has
-// a later time.
+// notePoint stops the upstream's writes, waits until the mirror has them all on its disk, and keeps a replica of that state. A replica of nowhere expires
+// nothing, so that it can be compared whenever the archive is restored. To find it by its time the archive must have it before a SIGKILL: what is on the mirror's
+// disk without a mark is then received again, at a later time.
 func notePoint(t *testing.T, upstream *testenv.Server, m mirror) archivePoint {
 	t.Helper()
 	release, err := testenv.Freeze(t.Context(), upstream.Client())
@@ -113,7 +113,7 @@ func notePoint(t *testing.T, upstream *testenv.Server, m mirror) archivePoint {
 	require.NoError(t, here.Client().Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
 	offset, err := offsetOf(t.Context(), upstream)
 	require.NoError(t, err)
-	m.awaitShipped(t, upstream)
+	m.await(t, "in step, and on its disk", func(s testenv.SidecarStatus) bool { return s.Log.Durable >= offset })
 	at := time.Now()
 	testenv.Eventually(t, "the next millisecond: times in the log have no more digits", func(context.Context) (time.Duration, bool) {
 		return time.Since(at), time.Since(at) > 2*time.Millisecond

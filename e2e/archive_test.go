@@ -66,11 +66,14 @@ func (c *archiveCase) run(seed uint64) {
 		awaitOffset(t, c.upstream, offset+c.rng.Int64N(tr.backlog/8))
 		points = append(points, notePoint(t, c.upstream, c.m))
 	}
+	awaitOffset(t, c.upstream, points[count-1].offset+4<<10) // so that the archive reaches beyond the last of them
 	tr.stop(t)
 	release, err := testenv.Freeze(t.Context(), c.upstream.Client())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, release(context.WithoutCancel(t.Context()))) }()
-	c.m.awaitShipped(t, c.upstream)
+	end, err := offsetOf(t.Context(), c.upstream)
+	require.NoError(t, err)
+	c.m.await(t, "in step, and on its disk", func(s testenv.SidecarStatus) bool { return s.Log.Durable >= end && s.Archive.LeaseHeld })
 	code, err := c.m.Stop(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, code, c.m.Log())
@@ -93,6 +96,7 @@ func (c *archiveCase) disturb(i int) {
 		c.rewrite()
 		mend()
 	case 2:
+		c.m.awaitShipped(t, c.upstream)
 		c.m.kill(t)
 		c.m.start(t)
 		c.m.awaitStreaming(t)
