@@ -68,8 +68,9 @@ func (l *Log) limitDisk() error {
 // without it too little may go.
 func (l *Log) folds(over int64) bool {
 	r := &l.rewrites
+	enough := l.droppable() >= over
 	if r.held == 0 && (r.run != nil || r.asked != "") {
-		return true
+		return !enough
 	}
 	tried := l.spool.asked && r.lastErr != nil
 	l.spool.asked = false
@@ -81,7 +82,7 @@ func (l *Log) folds(over int64) bool {
 	if shipped := l.show.shippedTo(l.timeline); shipped >= l.ready.offset {
 		frees = increments
 	}
-	if frees < over && l.droppable() >= over {
+	if frees < over && enough {
 		return false
 	}
 	r.asked, l.spool.asked = reasonMaxDisk, true

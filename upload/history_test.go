@@ -183,15 +183,22 @@ func commandsOf(t testing.TB, data []byte) (from stream.Mark, got []event, end s
 			end.Position.Offset += stream.Offset(len(raw))
 			end.Durable = -1
 			got = append(got, event{end: end.Position.Offset, bytes: raw})
-			if cmd.Kind == resp.Multi {
-				tr++
-			} else if cmd.Kind == resp.Exec {
-				tr--
-			}
+			tr += multiStep(cmd.Kind)
 		}
 	}
 	require.Zero(t, tr, "it ends inside MULTI")
 	return from, got, end
+}
+
+// multiStep is how far a command goes into a transaction.
+func multiStep(k resp.Kind) int {
+	if k == resp.Multi {
+		return 1
+	}
+	if k == resp.Exec {
+		return -1
+	}
+	return 0
 }
 
 func requireSameCommands(t testing.TB, want, got []event) {

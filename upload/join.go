@@ -90,7 +90,7 @@ func (j *Joiner) Add(ctx context.Context, key SegmentKey, r io.Reader) error {
 		if err := s.take(s.held + n); err != nil {
 			return err
 		}
-		if errors.Is(rerr, io.EOF) {
+		if rerr == io.EOF {
 			return s.finish()
 		}
 		if rerr != nil {

@@ -72,9 +72,8 @@ func (s *sink) copy(ctx context.Context, r io.Reader, check *io.PipeWriter) erro
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		n, err := io.ReadFull(r, buf)
-		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		if err != nil && !end {
+		n, end, err := readFull(r, buf)
+		if err != nil {
 			return err
 		}
 		if s.file != nil {
@@ -169,7 +168,7 @@ func (c *commandCheck) readAll(r io.Reader) error {
 		if err := c.take(buf[:n]); err != nil {
 			return err
 		}
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			break
 		}
 		if err != nil {

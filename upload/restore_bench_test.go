@@ -34,7 +34,7 @@ func BenchmarkRestore(b *testing.B) {
 }
 
 // longIncrement stores an increment of SETs with values that compress by half.
-func (b *backup) longIncrement(size int64, segments int64) int64 {
+func (b *backup) longIncrement(size, segments int64) int64 {
 	b.t.Helper()
 	rng := rand.New(rand.NewPCG(5, 5))
 	value := make([]byte, 256)

@@ -144,8 +144,8 @@ func (o *Opener) head(key string, r io.Reader, bytes int64) (size int64, magic s
 	}
 	damage := (&opening{key: key, src: src}).damage
 	begin := make([]byte, zstd.HeaderMaxSize)
-	n, err := io.ReadFull(top, begin)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	n, _, err := readFull(top, begin)
+	if err != nil {
 		return 0, "", damage(err)
 	}
 	begin = begin[:n]
@@ -162,7 +162,7 @@ func (o *Opener) head(key string, r io.Reader, bytes int64) (size int64, magic s
 			return 0, "", err
 		}
 		defer func() { err = errors.Join(err, plain.Close()) }()
-		if n, err = io.ReadFull(plain, begin[:min(cap(begin), magicBytes)]); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if n, _, err = readFull(plain, begin[:magicBytes]); err != nil {
 			return 0, "", damage(err)
 		}
 		begin = begin[:n]

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -134,8 +136,14 @@ func TestRestoreIgnoresNamesThatLeave(t *testing.T) {
 	b.requireRestored(dir, rep)
 	require.Equal(t, []string{"a"}, namesIn(t, outer))
 	for _, bad := range []upload.RestoreOptions{
-		{Dir: dir, Target: upload.Target{Timeline: "../x"}}, {Dir: dir, DirName: "../x"}, {Dir: dir, FileName: "a/b"}, {Dir: dir, DirName: ".."},
-		{}, {Dir: dir, Format: "zip"}, {Dir: dir, Format: upload.FormatRDB}, {Dir: dir, Parallelism: -1},
+		{Dir: dir, Target: upload.Target{Timeline: "../x"}},
+		{Dir: dir, DirName: "../x"},
+		{Dir: dir, FileName: "a/b"},
+		{Dir: dir, DirName: ".."},
+		{},
+		{Dir: dir, Format: "zip"},
+		{Dir: dir, Format: upload.FormatRDB},
+		{Dir: dir, Parallelism: -1},
 	} {
 		_, err := b.restore(bad)
 		require.Error(t, err)
@@ -170,4 +178,42 @@ func TestRestoreOfALargeObject(t *testing.T) {
 		require.Greater(t, rep.Bytes, int64(8<<20), "several parts")
 		b.requireRestored(dir, rep)
 	}
+}
+
+// A connection that broke may say EOF, wrapped: that is no end, also where commands could end there.
+func TestRestoreTakesABrokenReadForNoEnd(t *testing.T) {
+	for _, broken := range []error{fmt.Errorf("read: %w", io.EOF), fmt.Errorf("read: %w", io.ErrUnexpectedEOF), io.ErrUnexpectedEOF} {
+		b := newBackup(t, upload.SealOptions{NoCompression: true})
+		command := "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n"
+		b.base([]byte("#aofsidecar-base 1\r\n" + command + command))
+		b.increment(5, false, true)
+		for _, key := range []string{b.bases[0].String(), b.segs[0].String()} {
+			dir := t.TempDir()
+			_, err := upload.Restore(t.Context(), cutStore{b.store, key, broken}, upload.RestoreOptions{Dir: dir})
+			require.ErrorIs(t, err, broken)
+			require.Empty(t, namesIn(t, dir))
+			rep, err := upload.VerifyArchive(t.Context(), cutStore{b.store, key, broken}, upload.VerifyOptions{Level: upload.VerifyDeep})
+			require.ErrorIs(t, err, broken)
+			require.Empty(t, rep.Damaged)
+		}
+	}
+}
+
+// cutStore ends reads of one object too early, before the last command.
+type cutStore struct {
+	upload.Store
+	key string
+	err error
+}
+
+func (s cutStore) Get(ctx context.Context, key string, from, n int64) (io.ReadCloser, upload.Object, error) {
+	r, obj, err := s.Store.Get(ctx, key, from, n)
+	if err != nil || key != s.key {
+		return r, obj, err
+	}
+	const last = len("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n")
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(io.LimitReader(r, obj.Size-int64(last)), iotest.ErrReader(s.err)), r}, obj, nil
 }

@@ -195,7 +195,7 @@ type source struct {
 // Read reads on.
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err
@@ -213,7 +213,7 @@ type opening struct {
 // Read reads plain bytes.
 func (r *opening) Read(p []byte) (int, error) {
 	n, err := r.top.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && (err != io.EOF || r.src.err != nil) {
 		err = r.damage(err)
 	}
 	return n, err
@@ -238,6 +238,21 @@ func (r *opening) Close() error {
 	r.o.decoders.Put(r.dec)
 	r.dec, r.top = nil, strings.NewReader("")
 	return nil
+}
+
+// readFull fills p from r. end says that r has ended: with io.EOF itself, for a connection that broke may say so wrapped.
+func readFull(r io.Reader, p []byte) (n int, end bool, err error) {
+	for n < len(p) {
+		m, err := r.Read(p[n:])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+	}
+	return n, false, nil
 }
 
 // Sum hashes plain bytes as names state it: it is written to.
@@ -270,7 +285,7 @@ func (c *checked) Read(p []byte) (int, error) {
 	if _, herr := c.sum.Write(p[:n]); herr != nil {
 		return n, herr
 	}
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		if got := c.sum.String(); got != c.want {
 			return n, &DamagedError{Key: c.key, What: "its bytes have the checksum " + got}
 		}

@@ -122,9 +122,7 @@ func TestOpenWithoutTheIdentity(t *testing.T) {
 		_, err := o.Open(keyFor(s, plain), bytes.NewReader(sealBytes(t, s, plain)))
 		var want *upload.IdentityError
 		require.ErrorAs(t, err, &want)
-		require.Equal(t, n, want.Given)
-		name := keyFor(s, plain)
-		require.Equal(t, name, want.Key)
+		require.Equal(t, upload.IdentityError{Key: keyFor(s, plain), Given: n}, *want)
 	}
 }
 
