@@ -50,6 +50,7 @@ func (t *tenure) shipTimeline(ctx context.Context, id string, inv *ArchivedTimel
 		slots: semaphore.NewWeighted(int64(t.opt.Parallel)), memory: semaphore.NewWeighted(t.opt.InFlightBytes),
 		queue: make(chan *parcel, t.opt.Parallel), cutAll: make(chan struct{}),
 	}
+	t.progress.ahead("")
 	if t.opt.Observer.NewHistory != nil {
 		t.opt.Observer.NewHistory(id)
 	}
