@@ -308,10 +308,13 @@ type Window struct {
 	End      time.Time     `json:"end"`
 }
 
+// exactTime is as exact as marks are: a time that is shown lies in the window when it is asked for.
+const exactTime = "2006-01-02T15:04:05.000Z07:00"
+
 // String is the window for people.
 func (w Window) String() string {
 	return fmt.Sprintf("timeline %s, offsets %d to %d, %s to %s",
-		w.Timeline, w.From, w.To, w.Begin.Format(time.RFC3339), w.End.Format(time.RFC3339))
+		w.Timeline, w.From, w.To, w.Begin.Format(exactTime), w.End.Format(exactTime))
 }
 
 // Windows returns what can be restored, in the order of the timelines.

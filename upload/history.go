@@ -46,10 +46,11 @@ func (t *tenure) shipTimeline(ctx context.Context, id string, inv *ArchivedTimel
 		return err
 	}
 	h := &history{
-		tenure: t, id: id, inv: inv, chain: startChain(inv, first(&line)), moments: len(inv.Moments), unmerge: map[span]bool{},
+		tenure: t, id: id, inv: inv, chain: startChain(inv, &line), moments: len(inv.Moments), unmerge: map[span]bool{},
 		slots: semaphore.NewWeighted(int64(t.opt.Parallel)), memory: semaphore.NewWeighted(t.opt.InFlightBytes),
 		queue: make(chan *parcel, t.opt.Parallel), cutAll: make(chan struct{}),
 	}
+	t.progress.ahead("")
 	if t.opt.Observer.NewHistory != nil {
 		t.opt.Observer.NewHistory(id)
 	}

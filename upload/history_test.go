@@ -150,43 +150,43 @@ func (h *history) boundaries(first stream.Offset) []stream.Offset {
 
 // commandsOf reads an increment: its commands of the stream with the offsets that they end at, and the marks' times must not go back. It returns the
 // offset and the time at its end, too.
-func commandsOf(t testing.TB, data []byte) (from stream.Mark, got []event, end stream.Mark) {
-	t.Helper()
+func commandsOf(tb testing.TB, data []byte) (from stream.Mark, got []event, end stream.Mark) {
+	tb.Helper()
 	r := resp.NewReader(strings.NewReader(string(data)))
 	r.MaxArgBytes = -1
 	var tr int
 	for n := 0; ; n++ {
 		cmd, err := r.Next()
 		if err != nil {
-			require.ErrorContains(t, err, "EOF")
-			require.Equal(t, int64(len(data)), cmd.End+int64(len(data)), "a torn command")
+			require.ErrorContains(tb, err, "EOF")
+			require.Equal(tb, int64(len(data)), cmd.End+int64(len(data)), "a torn command")
 			break
 		}
 		raw := string(data[cmd.Start:cmd.End])
 		switch {
 		case n == 0:
-			require.Equal(t, "SELECT", string(cmd.Args[0]))
+			require.Equal(tb, "SELECT", string(cmd.Args[0]))
 		case cmd.Kind == resp.Ping:
 			m, ok := stream.ParseMark(cmd.Args[1])
-			require.True(t, ok)
+			require.True(tb, ok)
 			if n == 1 {
 				from = m
 				end = m
 			}
-			require.GreaterOrEqual(t, m.Position.Offset, end.Position.Offset)
-			require.GreaterOrEqual(t, m.UnixMilli, end.UnixMilli, "time went back")
-			require.LessOrEqual(t, m.Durable, m.Position.Offset)
+			require.GreaterOrEqual(tb, m.Position.Offset, end.Position.Offset)
+			require.GreaterOrEqual(tb, m.UnixMilli, end.UnixMilli, "time went back")
+			require.LessOrEqual(tb, m.Durable, m.Position.Offset)
 			end = m
 		case cmd.Kind == resp.Annotation:
 		default:
-			require.GreaterOrEqual(t, n, 2)
+			require.GreaterOrEqual(tb, n, 2)
 			end.Position.Offset += stream.Offset(len(raw))
 			end.Durable = -1
 			got = append(got, event{end: end.Position.Offset, bytes: raw})
 			tr += multiStep(cmd.Kind)
 		}
 	}
-	require.Zero(t, tr, "it ends inside MULTI")
+	require.Zero(tb, tr, "it ends inside MULTI")
 	return from, got, end
 }
 
@@ -201,11 +201,11 @@ func multiStep(k resp.Kind) int {
 	return 0
 }
 
-func requireSameCommands(t testing.TB, want, got []event) {
-	t.Helper()
-	require.Len(t, got, len(want))
+func requireSameCommands(tb testing.TB, want, got []event) {
+	tb.Helper()
+	require.Len(tb, got, len(want))
 	for i := range want {
-		require.Equal(t, want[i].end, got[i].end, "command %d", i)
-		require.Equal(t, want[i].bytes, got[i].bytes, "command %d", i)
+		require.Equal(tb, want[i].end, got[i].end, "command %d", i)
+		require.Equal(tb, want[i].bytes, got[i].bytes, "command %d", i)
 	}
 }

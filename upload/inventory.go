@@ -16,14 +16,15 @@ func (t *tenure) inventory(ctx context.Context, id string) (*ArchivedTimeline, e
 	return inv, err
 }
 
-// startChain finds out from where on a log is shipped whose bytes begin at first: where that range of the archive ends which first is in. What is stored
-// behind a hole that the log can fill is shipped again, for a late write into that hole could be of another history. If first is in
-// none, there is a gap behind what is stored before it.
-func startChain(inv *ArchivedTimeline, first stream.Offset) chain {
+// startChain finds out from where on a timeline of the log is shipped: where that range of the archive ends in which the log's bytes begin; if they begin in none, there is
+// a gap behind what is stored before them. What is stored behind a hole that the log can fill is shipped again, for a late write into that hole could be of
+// another history; but not if the log does not have it any more.
+func startChain(inv *ArchivedTimeline, line *stream.Timeline) chain {
 	c := chain{bases: map[stream.Offset]bool{}, whole: map[span]bool{}}
 	runs := inv.Runs()
+	begin := first(line)
 	i := len(runs) - 1
-	for i >= 0 && runs[i].From > first {
+	for i >= 0 && runs[i].From > begin && covers(line, runs[i]) {
 		i--
 	}
 	if i < 0 {
@@ -43,6 +44,17 @@ func startChain(inv *ArchivedTimeline, first stream.Offset) chain {
 		}
 	}
 	return c
+}
+
+// covers reports whether the log has all of a range, as far as it reaches.
+func covers(line *stream.Timeline, r stream.Range) bool {
+	at, begun := r.From, r.From >= line.End.Offset
+	for _, inc := range line.Increments {
+		if inc.From <= at && at <= inc.To {
+			at, begun = inc.To, true
+		}
+	}
+	return begun && at >= min(r.To, line.End.Offset)
 }
 
 // lastSegment is the smallest that ends at an offset.

@@ -17,41 +17,41 @@ import (
 )
 
 // joinTo joins objects, and returns the increment.
-func joinTo(t testing.TB, objects []object, cut upload.Cut) []byte {
-	t.Helper()
-	data, _ := joinFrom(t, objects[0].key.From, objects, cut)
+func joinTo(tb testing.TB, objects []object) []byte {
+	tb.Helper()
+	data, _ := joinFrom(tb, objects[0].key.From, objects, upload.Cut{})
 	return data
 }
 
-func joinFrom(t testing.TB, from stream.Offset, objects []object, cut upload.Cut) ([]byte, upload.Joined) {
-	t.Helper()
+func joinFrom(tb testing.TB, from stream.Offset, objects []object, cut upload.Cut) ([]byte, upload.Joined) {
+	tb.Helper()
 	var out bytes.Buffer
 	j := upload.NewJoiner(&out, from, 0, cut)
 	for _, o := range objects {
-		require.NoError(t, j.Add(t.Context(), o.key, iotest.HalfReader(bytes.NewReader(o.plain))))
+		require.NoError(tb, j.Add(tb.Context(), o.key, iotest.HalfReader(bytes.NewReader(o.plain))))
 	}
 	res, err := j.Finish(0)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	data := slices.Concat(out.Bytes()[:res.Bytes], res.Tail)
-	require.Equal(t, res.To, stream.LastMark(data))
-	require.Equal(t, res.To.Position.Offset, res.To.Durable)
+	require.Equal(tb, res.To, stream.LastMark(data))
+	require.Equal(tb, res.To.Position.Offset, res.To.Durable)
 	return data, res
 }
 
 // archived is one history as objects of several sizes, which overlap.
-func archived(t testing.TB, seed uint64, first stream.Offset) (*history, []object) {
-	t.Helper()
+func archived(tb testing.TB, seed uint64, first stream.Offset) (*history, []object) {
+	tb.Helper()
 	h := newHistory(seed, first)
 	var objects []object
 	for range 4 {
 		h.steps(60)
 		data, file := h.close()
 		for _, maxBytes := range []int64{1, 1000, math.MaxInt64} {
-			objects = append(objects, cutAll(t, h, data, file, upload.NewCutter(bytes.NewReader(data), file), maxBytes)...)
+			objects = append(objects, cutAll(tb, h, data, file, upload.NewCutter(bytes.NewReader(data), file), maxBytes)...)
 		}
 		seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
-		require.NoError(t, err)
-		objects = append(objects, objectOf(t, seg))
+		require.NoError(tb, err)
+		objects = append(objects, objectOf(tb, seg))
 	}
 	return h, objects
 }
@@ -92,7 +92,7 @@ func TestJoinGivesBackTheLog(t *testing.T) {
 				require.Equal(t, int64(len(commands)), res.Commands)
 
 				// What was joined is a segment like any other.
-				again := joinTo(t, []object{{key: keyOf(t, data), plain: data}}, upload.Cut{})
+				again := joinTo(t, []object{{key: keyOf(t, data), plain: data}})
 				require.Equal(t, data, again)
 			}
 		})
@@ -180,11 +180,11 @@ func TestJoinKeepsTimeInOrder(t *testing.T) {
 	requireSameCommands(t, h.until(10, h.offset), commands)
 }
 
-func wholeObject(t testing.TB, data []byte, file stream.LogFile) object {
-	t.Helper()
+func wholeObject(tb testing.TB, data []byte, file stream.LogFile) object {
+	tb.Helper()
 	seg, err := upload.WholeSegment(bytes.NewReader(data), file, stream.Mark{})
-	require.NoError(t, err)
-	return objectOf(t, seg)
+	require.NoError(tb, err)
+	return objectOf(tb, seg)
 }
 
 func TestJoinWithoutSegments(t *testing.T) {
@@ -320,6 +320,6 @@ func FuzzJoin(f *testing.F) {
 			return
 		}
 		joined := slices.Concat(out.Bytes()[:res.Bytes], res.Tail)
-		require.Equal(t, joined, joinTo(t, []object{{key: keyOf(t, joined), plain: joined}}, upload.Cut{}))
+		require.Equal(t, joined, joinTo(t, []object{{key: keyOf(t, joined), plain: joined}}))
 	})
 }

@@ -38,7 +38,8 @@ type Options struct {
 	// that is given is expected to try again by itself what may pass.
 	Retry time.Duration
 
-	// Requests counts what State shows; nil: the uploader counts what it asks of the store that it is given.
+	// Requests counts what State shows, and tells whoever watches with it; nil: the uploader counts what it asks of the store that it is given, and tells
+	// Observer.Request.
 	Requests *Requests
 	Observer Observer
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -355,6 +357,61 @@ func TestGuardPinsTheTimelineBefore(t *testing.T) {
 		c := requireValid(t, store, l)
 		require.Equal(t, PinGuard, c.Timelines[0].Pin.Reason)
 		require.Nil(t, c.Timelines[1].Pin)
+		p.end(t)
+	})
+}
+
+func TestDamagedTimelineDoesNotHoldUpTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(12), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		traffic(l, 20)
+		damaged := l.ID()
+		l.mu.Lock()
+		p := *l.files[l.last().Name]
+		copy(p[len(p)/2:], "garbage")
+		l.mu.Unlock()
+		l.Resync(fakeReplID(2), 50)
+		proc := start(t, Options{}, l, store)
+		traffic(l, 20)
+		<-time.After(10 * time.Second)
+		requireShippedAll(t, proc, l)
+		require.Contains(t, proc.State().Error, damaged)
+		require.Len(t, l.Holdings().Timelines, 2, "the log keeps it")
+		proc.end(t)
+	})
+}
+
+// hiding is a log whose files are elsewhere for a moment, now and then.
+type hiding struct {
+	*fakeLog
+	opened atomic.Int64
+}
+
+func (h *hiding) OpenFile(name string) (fsx.File, error) {
+	if h.opened.Add(1)%3 == 0 {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return h.fakeLog.OpenFile(name)
+}
+
+func TestFilesThatMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := &hiding{fakeLog: newFakeLog(13)}, newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		p := start(t, Options{}, l, store)
+		for i := range 9 {
+			traffic(l.fakeLog, 10)
+			l.Rotate(i%3 == 0)
+			if i == 4 {
+				l.Resync(fakeReplID(2), 900)
+			}
+		}
+		<-time.After(time.Minute)
+		requireShippedAll(t, p, l.fakeLog)
+		c := requireValid(t, store, l.fakeLog)
+		require.Len(t, c.Windows(), 2)
+		require.Empty(t, p.State().Gaps)
 		p.end(t)
 	})
 }

@@ -337,6 +337,11 @@ func TestPlanChoosesTheTimeline(t *testing.T) {
 	_, err = plan(Target{Time: time.UnixMilli(1_763_800_000_500), Timeline: second})
 	require.ErrorAs(t, err, &outside)
 	require.ErrorContains(t, err, "offsets 10 to 20")
+	begin, perr := time.Parse(time.RFC3339, outside.Windows[0].Begin.Format(time.RFC3339Nano))
+	require.NoError(t, perr)
+	require.ErrorContains(t, err, begin.Format("2006-01-02T15:04:05.000Z"))
+	_, err = plan(Target{Time: begin, Timeline: second})
+	require.NoError(t, err)
 	_, err = plan(Target{Timeline: "1763800003-cccccccc"})
 	require.ErrorIs(t, err, ErrNoBackup)
 

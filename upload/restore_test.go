@@ -35,11 +35,11 @@ type backup struct {
 	segs   []upload.SegmentKey
 }
 
-func newBackup(t testing.TB, opt upload.SealOptions) *backup {
-	t.Helper()
-	b := &backup{t: t, dir: t.TempDir(), sealer: sealer(t, opt), h: newHistory(11, 1000)}
+func newBackup(tb testing.TB, opt upload.SealOptions) *backup {
+	tb.Helper()
+	b := &backup{t: tb, dir: tb.TempDir(), sealer: sealer(tb, opt), h: newHistory(11, 1000)}
 	store, err := filestore.Open(b.dir)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	b.store = store
 	b.put(upload.TimelineKey(someTimeline), []byte(`{"timeline":"`+someTimeline+`","epoch":1}`))
 	return b
@@ -60,18 +60,18 @@ func sumOf(plain []byte) string {
 }
 
 // someRDB is a base with keys, at the history's position.
-func someRDB(t testing.TB, h *history, keys int, format rdb.Format, tail string) []byte {
-	t.Helper()
+func someRDB(tb testing.TB, h *history, keys int, format rdb.Format, tail string) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w := rdb.NewWriter(&out, format)
-	require.NoError(t, w.Aux("repl-stream-db", fmt.Sprint(h.db)))
-	require.NoError(t, w.Aux("repl-id", h.id))
-	require.NoError(t, w.Aux("repl-offset", fmt.Sprint(h.offset)))
-	require.NoError(t, w.SelectDB(0))
+	require.NoError(tb, w.Aux("repl-stream-db", fmt.Sprint(h.db)))
+	require.NoError(tb, w.Aux("repl-id", h.id))
+	require.NoError(tb, w.Aux("repl-offset", fmt.Sprint(h.offset)))
+	require.NoError(tb, w.SelectDB(0))
 	for i := range keys {
-		require.NoError(t, w.Key(rdb.TypeString, rdb.Attributes{}, fmt.Appendf(nil, "base:%d", i), []byte("\x05value")))
+		require.NoError(tb, w.Key(rdb.TypeString, rdb.Attributes{}, fmt.Appendf(nil, "base:%d", i), []byte("\x05value")))
 	}
-	require.NoError(t, w.Close())
+	require.NoError(tb, w.Close())
 	return append(out.Bytes(), tail...)
 }
 
@@ -111,13 +111,13 @@ func (b *backup) segment(o object) {
 }
 
 // someBackup has two bases, small and merged segments.
-func someBackup(t testing.TB, opt upload.SealOptions) *backup {
-	t.Helper()
-	b := newBackup(t, opt)
-	b.base(someRDB(t, b.h, 1000, rdb.Format{Version: 11}, ""))
+func someBackup(tb testing.TB, opt upload.SealOptions) *backup {
+	tb.Helper()
+	b := newBackup(tb, opt)
+	b.base(someRDB(tb, b.h, 1000, rdb.Format{Version: 11}, ""))
 	b.increment(60, true, true)
 	b.increment(60, true, false)
-	b.base(someRDB(t, b.h, 2000, rdb.Format{Version: 11}, ""))
+	b.base(someRDB(tb, b.h, 2000, rdb.Format{Version: 11}, ""))
 	b.increment(60, true, true)
 	b.increment(60, true, false)
 	return b
@@ -278,10 +278,10 @@ func TestRestoreRefusesADirectoryWithContent(t *testing.T) {
 	require.ErrorIs(t, err, upload.ErrTargetNotEmpty)
 }
 
-func namesIn(t testing.TB, dir string) []string {
-	t.Helper()
+func namesIn(tb testing.TB, dir string) []string {
+	tb.Helper()
 	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var names []string
 	for _, e := range entries {
 		names = append(names, e.Name())

@@ -213,7 +213,7 @@ type opening struct {
 // Read reads plain bytes.
 func (r *opening) Read(p []byte) (int, error) {
 	n, err := r.top.Read(p)
-	if err != nil && (err != io.EOF || r.src.err != nil) {
+	if err != nil && (err != io.EOF || r.src.err != nil) { //nolint:errorlint // only io.EOF itself is the end
 		err = r.damage(err)
 	}
 	return n, err

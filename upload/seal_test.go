@@ -16,17 +16,17 @@ import (
 	"github.com/aofsidecar/aofsidecar/upload"
 )
 
-func identity(t testing.TB) *age.X25519Identity {
-	t.Helper()
+func identity(tb testing.TB) *age.X25519Identity {
+	tb.Helper()
 	id, err := age.GenerateX25519Identity()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return id
 }
 
-func sealer(t testing.TB, opt upload.SealOptions) *upload.Sealer {
-	t.Helper()
+func sealer(tb testing.TB, opt upload.SealOptions) *upload.Sealer {
+	tb.Helper()
 	s, err := upload.NewSealer(opt)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return s
 }
 
@@ -39,32 +39,32 @@ func keyFor(s *upload.Sealer, plain []byte) string {
 	return k.String()
 }
 
-func sealBytes(t testing.TB, s *upload.Sealer, plain []byte) []byte {
-	t.Helper()
+func sealBytes(tb testing.TB, s *upload.Sealer, plain []byte) []byte {
+	tb.Helper()
 	var buf bytes.Buffer
 	w, err := s.Seal(&buf, int64(len(plain)))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	for p := plain; len(p) > 0; {
 		n := min(len(p), 70001)
 		_, err := w.Write(p[:n])
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		p = p[n:]
 	}
-	require.NoError(t, w.Close())
+	require.NoError(tb, w.Close())
 	_, err = w.Write([]byte("x"))
-	require.Error(t, err)
+	require.Error(tb, err)
 	return buf.Bytes()
 }
 
-func openBytes(t testing.TB, o *upload.Opener, key string, sealed io.Reader) ([]byte, error) {
-	t.Helper()
+func openBytes(tb testing.TB, o *upload.Opener, key string, sealed io.Reader) ([]byte, error) {
+	tb.Helper()
 	r, err := o.Open(key, sealed)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { require.NoError(t, r.Close()) }()
+	defer func() { require.NoError(tb, r.Close()) }()
 	k, ok := upload.ParseSegmentKey(key)
-	require.True(t, ok)
+	require.True(tb, ok)
 	return io.ReadAll(upload.Checked(key, k.Sum, r))
 }
 

@@ -20,38 +20,38 @@ type object struct {
 	plain []byte
 }
 
-func objectOf(t testing.TB, s upload.Segment) object {
-	t.Helper()
+func objectOf(tb testing.TB, s upload.Segment) object {
+	tb.Helper()
 	plain, err := io.ReadAll(s.Plain())
-	require.NoError(t, err)
-	require.Equal(t, s.Size(), int64(len(plain)))
+	require.NoError(tb, err)
+	require.Equal(tb, s.Size(), int64(len(plain)))
 	sum := upload.NewSum()
 	_, err = sum.Write(plain)
-	require.NoError(t, err)
-	return object{key: s.Key(someTimeline, 1, sum.String(), sealer(t, upload.SealOptions{NoCompression: true})), plain: plain}
+	require.NoError(tb, err)
+	return object{key: s.Key(someTimeline, 1, sum.String(), sealer(tb, upload.SealOptions{NoCompression: true})), plain: plain}
 }
 
 // cutAll cuts an increment that becomes durable bit by bit.
-func cutAll(t testing.TB, h *history, data []byte, file stream.LogFile, c *upload.Cutter, maxBytes int64) []object {
-	t.Helper()
+func cutAll(tb testing.TB, h *history, data []byte, file stream.LogFile, c *upload.Cutter, maxBytes int64) []object {
+	tb.Helper()
 	var got []object
-	for _, limit := range append(limitsOf(t, h, data), file.Bytes) {
-		end := endAt(t, data[:limit])
+	for _, limit := range append(limitsOf(tb, h, data), file.Bytes) {
+		end := endAt(tb, data[:limit])
 		for {
-			seg, ok, err := c.Next(t.Context(), limit, end, maxBytes, limit == file.Bytes || h.rng.IntN(2) == 0)
-			require.NoError(t, err)
+			seg, ok, err := c.Next(tb.Context(), limit, end, maxBytes, limit == file.Bytes || h.rng.IntN(2) == 0)
+			require.NoError(tb, err)
 			if !ok {
 				break
 			}
-			got = append(got, objectOf(t, seg))
+			got = append(got, objectOf(tb, seg))
 		}
 	}
 	return got
 }
 
 // limitsOf returns some ends of whole commands outside MULTI.
-func limitsOf(t testing.TB, h *history, data []byte) []int64 {
-	t.Helper()
+func limitsOf(tb testing.TB, h *history, data []byte) []int64 {
+	tb.Helper()
 	var limits []int64
 	r := resp.NewReader(bytes.NewReader(data))
 	multi := false
@@ -68,9 +68,9 @@ func limitsOf(t testing.TB, h *history, data []byte) []int64 {
 }
 
 // endAt is what the log says of the end of data.
-func endAt(t testing.TB, data []byte) stream.Mark {
-	t.Helper()
-	_, _, end := commandsOf(t, data)
+func endAt(tb testing.TB, data []byte) stream.Mark {
+	tb.Helper()
+	_, _, end := commandsOf(tb, data)
 	return end
 }
 
@@ -170,21 +170,21 @@ func inDropped(h *history, off stream.Offset) bool {
 }
 
 // splitOf is commandsOf for a segment whose marks may go back in time behind its head.
-func splitOf(t testing.TB, plain []byte) (stream.Mark, []event, stream.Mark) {
-	t.Helper()
-	j := joinTo(t, []object{{key: keyOf(t, plain), plain: plain}}, upload.Cut{})
-	return commandsOf(t, j)
+func splitOf(tb testing.TB, plain []byte) (stream.Mark, []event, stream.Mark) {
+	tb.Helper()
+	j := joinTo(tb, []object{{key: keyOf(tb, plain), plain: plain}})
+	return commandsOf(tb, j)
 }
 
-func keyOf(t testing.TB, plain []byte) upload.SegmentKey {
-	t.Helper()
+func keyOf(tb testing.TB, plain []byte) upload.SegmentKey {
+	tb.Helper()
 	r := resp.NewReader(bytes.NewReader(plain))
 	_, err := r.Next()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	cmd, err := r.Next()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	from, ok := stream.ParseMark(cmd.Args[1])
-	require.True(t, ok)
+	require.True(tb, ok)
 	to := stream.LastMark(plain)
 	return upload.SegmentKey{
 		Timeline: someTimeline, From: from.Position.Offset, To: to.Position.Offset, FromMilli: from.UnixMilli, ToMilli: to.UnixMilli, Epoch: 1, Sum: someSum,
@@ -313,7 +313,7 @@ func FuzzCutter(f *testing.F) {
 			objects = append(objects, objectOf(t, seg))
 		}
 		if len(objects) > 0 {
-			joinTo(t, objects, upload.Cut{})
+			joinTo(t, objects)
 		}
 	})
 }

@@ -75,7 +75,7 @@ func (t *tenure) begin(ctx context.Context) (map[string]*ArchivedTimeline, error
 			return nil, err
 		}
 		known[line.ID] = inv
-		c := startChain(inv, first(line))
+		c := startChain(inv, line)
 		if i == len(lines)-1 {
 			rec.Timeline, rec.Offset = line.ID, c.end
 		} else {
@@ -83,7 +83,13 @@ func (t *tenure) begin(ctx context.Context) (map[string]*ArchivedTimeline, error
 		}
 	}
 	taken := func(err error) bool { return errors.Is(err, errEpochTaken) }
-	return known, t.persist(ctx, "write the epoch", taken, func() error { return writeEpoch(ctx, t.store, rec) })
+	if err := t.persist(ctx, "write the epoch", taken, func() error { return writeEpoch(ctx, t.store, rec) }); err != nil {
+		return nil, err
+	}
+	for _, inv := range known {
+		inv.apply([]EpochRecord{rec})
+	}
+	return known, nil
 }
 
 // await waits for a change of the log. Draining there is nothing to wait for.
