@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
 // program is the binary under test, demo the one that shows it.
@@ -21,6 +23,9 @@ var program, demo string
 var full = os.Getenv("AOFSIDECAR_E2E_FULL") != ""
 
 func TestMain(m *testing.M) {
+	if s3gateway.Served() {
+		return
+	}
 	dir, err := os.MkdirTemp("", "e2e")
 	if err == nil {
 		program, demo = filepath.Join(dir, "aofsidecar"), filepath.Join(dir, "demo")

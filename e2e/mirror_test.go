@@ -109,10 +109,16 @@ type result struct {
 // command runs a program to its end.
 func command(t *testing.T, name string, args ...string) result {
 	t.Helper()
+	return commandWith(t, nil, name, args...)
+}
+
+// commandWith is command with variables in the environment.
+func commandWith(t *testing.T, env []string, name string, args ...string) result {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // as for the sidecar: no setting comes from the environment
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...) // as for the sidecar: no setting comes from the environment
 	err := cmd.Run()
 	exit := new(exec.ExitError)
 	if !errors.As(err, &exit) {

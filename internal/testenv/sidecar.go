@@ -20,6 +20,7 @@ type Sidecar struct {
 	home   string // log and control socket; short, because socket paths are limited to 107 bytes
 	dir    string
 	set    []string
+	env    []string
 	client *admin.Client
 
 	mu   sync.Mutex
@@ -64,6 +65,25 @@ type SidecarStatus struct {
 			} `json:"last"`
 		} `json:"rewrite"`
 	} `json:"log"`
+	Archive struct {
+		LeaseHeld  bool   `json:"lease_held"`
+		Timeline   string `json:"timeline"`
+		Shipped    int64  `json:"shipped"`
+		HasShipped bool   `json:"has_shipped"`
+		LagBytes   int64  `json:"lag_bytes"`
+		Spool      int64  `json:"spool_bytes"`
+		GapCount   int64  `json:"gap_count"`
+		Error      string `json:"error"`
+		HeldBy     *struct {
+			Holder string `json:"holder"`
+		} `json:"held_by"`
+		LastVerified map[string]time.Time `json:"last_verified"`
+		Verification *struct {
+			Level  string `json:"level"`
+			Result string `json:"result"`
+			Detail string `json:"detail"`
+		} `json:"verification"`
+	} `json:"archive"`
 }
 
 // SidecarRetained is a chain in retained/.
@@ -107,6 +127,13 @@ func (s *Sidecar) Set(set ...string) {
 	s.set = append(s.set, set...)
 }
 
+// Env adds variables, as "NAME=value", for the next start.
+func (s *Sidecar) Env(variables ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.env = append(s.env, variables...)
+}
+
 // Start starts the process and returns as soon as it exists: what it does then, [Sidecar.Await] tells. It inherits no environment
 // but PATH, so that no setting comes from there. A sidecar that runs is an error.
 func (s *Sidecar) Start(ctx context.Context) error {
@@ -119,7 +146,7 @@ func (s *Sidecar) Start(ctx context.Context) error {
 	for _, setting := range s.set {
 		args = append(args, "--set", setting)
 	}
-	proc, err := spawn(ctx, s.binary, s.home, s.logPath(), []string{"PATH=" + os.Getenv("PATH")}, args...)
+	proc, err := spawn(ctx, s.binary, s.home, s.logPath(), append([]string{"PATH=" + os.Getenv("PATH")}, s.env...), args...)
 	if err != nil {
 		return err
 	}
