@@ -104,7 +104,7 @@ func s3Options(config S3Config, at upload.Location) s3store.Options {
 }
 
 // sealer makes the objects of an archive.
-func (c ArchiveConfig) sealer() (*upload.Sealer, error) {
+func (c *ArchiveConfig) sealer() (*upload.Sealer, error) {
 	options := upload.SealOptions{NoCompression: c.Compression == CompressNone}
 	for _, text := range c.Encryption.Recipients {
 		recipient, err := parseRecipient(text)
@@ -117,7 +117,7 @@ func (c ArchiveConfig) sealer() (*upload.Sealer, error) {
 }
 
 // identities are the secret keys that open what is encrypted; the file is read afresh. No error repeats what is in it.
-func (c ArchiveConfig) identities() ([]age.Identity, error) {
+func (c *ArchiveConfig) identities() ([]age.Identity, error) {
 	if c.Encryption.IdentityFile == "" {
 		return nil, nil
 	}

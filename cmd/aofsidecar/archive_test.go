@@ -182,7 +182,8 @@ func TestSplitObjectURL(t *testing.T) {
 		{"file:///a/timelines/1-a/incr/x", "file:///a", "timelines/1-a/incr/x"},
 	} {
 		root, key := splitObjectURL(c[0])
-		require.Equal(t, c[1:], []string{root, key})
+		require.Equal(t, c[1], root)
+		require.Equal(t, c[2], key)
 	}
 }
 

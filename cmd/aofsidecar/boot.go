@@ -257,7 +257,7 @@ func startServer(ctx context.Context, words []string, dir string, config Config,
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--protected-mode", "yes", "--unixsocket", "", "--daemonize", "no", "--logfile", "", "--loglevel", "notice",
 		"--dir", dir, "--save", "", "--appendonly", "yes", "--appenddirname", config.AOF.AppendDirName, "--appendfilename", config.AOF.AppendFileName,
 		"--auto-aof-rewrite-percentage", "0", "--cluster-enabled", "no", "--replicaof", "127.0.0.1", "1", "--databases", strconv.Itoa(databasesOf(report.Settings)), "-")
-	s := &bootedServer{cmd: exec.Command(words[0], args...), log: &tailBuffer{}, exited: make(chan struct{})}
+	s := &bootedServer{cmd: exec.CommandContext(context.WithoutCancel(ctx), words[0], args...), log: &tailBuffer{}, exited: make(chan struct{})}
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, s.log, s.log
 	s.cmd.Stdin = strings.NewReader("requirepass " + password + "\n")
 	s.cmd.WaitDelay = sideTimeout

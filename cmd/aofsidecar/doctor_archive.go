@@ -71,8 +71,7 @@ func (d *archiveDoctor) findings() []finding {
 // failed is a finding about an error.
 func (d *archiveDoctor) failed(check, what string, err error) finding {
 	next := "check archive.url, the network and the credentials (AWS environment, shared files, the role of the pod or instance)"
-	var failure *upload.StoreError
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*upload.StoreError](err); ok {
 		switch failure.Code {
 		case "AccessDenied", "Forbidden", "403", "EACCES", "EPERM", "EROFS":
 			next = "allow " + what + " below this prefix; docs/archive.md has the policies"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/aof"
 	"github.com/aofsidecar/aofsidecar/internal/admin"
+	"github.com/aofsidecar/aofsidecar/upload"
 )
 
 func TestExitCodesAndHints(t *testing.T) {
@@ -29,6 +30,19 @@ func TestExitCodesAndHints(t *testing.T) {
 		{&aof.NotOursError{Dir: "/d"}, 7, "aof.dir"},
 		{&admin.InUseError{Path: "/s"}, 7, "control.socket"},
 		{&admin.PlaceError{Path: "/s", Err: errors.New("x")}, 1, "control.socket"},
+		{&NoArchiveError{URL: "s3://b"}, 3, "archive.url"},
+		{upload.ErrNoBackup, 3, "aofsidecar list"},
+		{upload.ErrTargetNotEmpty, 4, "--force"},
+		{&upload.DamagedError{Key: "k"}, 5, "--deep"},
+		{&upload.HoleError{}, 5, "--timestamp"},
+		{&ArchiveBrokenError{Why: "w"}, 5, ""},
+		{&InconclusiveError{Why: "w"}, 1, ""},
+		{&upload.WindowError{}, 6, "aofsidecar list"},
+		{&upload.GuardError{Timeline: "2-b", Before: "1-a"}, 6, "--timeline 1-a, or --timeline 2-b"},
+		{upload.ErrHeld, 7, "stop the sidecar"},
+		{&upload.EngineError{What: "w"}, 8, "--format aof"},
+		{&upload.IdentityError{}, 1, "identity-file"},
+		{&upload.StoreError{Op: "put", Err: upload.ErrUnconditional}, 2, "archive.lease.enabled"},
 		{&aof.DiskError{Op: "sync", Path: "/p", Err: errors.New("EIO")}, 9, "dmesg"},
 	} {
 		wrapped := c.err

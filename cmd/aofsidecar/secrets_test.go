@@ -74,6 +74,44 @@ func TestPasswordInArgumentsIsNotPrinted(t *testing.T) {
 	}
 }
 
+// TestArchiveSecretsAreNotPrinted does the same with what an archive's URL and keys may hold.
+func TestArchiveSecretsAreNotPrinted(t *testing.T) {
+	for i, args := range [][]string{
+		{"config", "--set", "archive.url=s3://AKIA:hushhush@bucket/prefix"},
+		{"config", "--set", "archive.url=s3://bucket/prefix?secret=hushhush"},
+		{"config", "--set", "archive.url=https://key:hushhush@bucket"},
+		{"config", "--set", "archive.s3.endpoint=https://key:hushhush@host"},
+		{"config", "--set", "archive.encryption.recipients=AGE-SECRET-KEY-1hushhush"},
+		{"config", "--set", "archive.encryption.recipients=hushhush"},
+		{"config", "--set", "archive.encryption.identity-file=a\nhushhush"},
+		{"list", "--archive", "s3://AKIA:hushhush@bucket/prefix"},
+		{"list", "--archive", "hushhush"},
+		{"list", "hushhush"},
+		{"prune", "--archive", "https://key:hushhush@bucket"},
+		{"pin", "hushhush", "--archive=file:///nowhere"},
+		{"pin", "a", "hushhush"},
+		{"restore", "hushhush"},
+		{"restore", "--output", "x", "--archive", "s3://AKIA:hushhush@bucket/prefix"},
+		{"restore", "--output", "x", "--timeline", "hushhush"},
+		{"verify", "--archive", "s3://AKIA:hushhush@bucket/prefix"},
+		{"verify", "--archive=s3://AKIA:hushhush@bucket/prefix"},
+		{"inspect", "s3://AKIA:hushhush@bucket/prefix"},
+		{"inspect", "--archive", "s3://AKIA:hushhush@bucket/prefix"},
+		{"unpin", "--archive", "s3://AKIA:hushhush@bucket/prefix", "a"},
+	} {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			clearEnvironment(t)
+			t.Chdir(t.TempDir())
+			for _, more := range [][]string{nil, {"--json"}} {
+				var out bytes.Buffer
+				code := execute(append(args, more...), &out, &out)
+				require.NotEqual(t, exitDone, code, "%q: %s", args, out.String())
+				require.NotContains(t, out.String(), "hush", "%q", args)
+			}
+		})
+	}
+}
+
 func TestPasswordInFileIsNotPrinted(t *testing.T) {
 	for i, text := range []string{
 		"upstream: {pasword: s3cret}",

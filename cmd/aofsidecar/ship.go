@@ -57,7 +57,7 @@ func shipOptions(config ArchiveConfig) (upload.Options, error) {
 }
 
 // policy is the retention of an archive.
-func (c ArchiveConfig) policy() *upload.Policy {
+func (c *ArchiveConfig) policy() *upload.Policy {
 	return &upload.Policy{Duration: time.Duration(c.Retention.Duration), MinBases: int(c.Retention.MinBases)}
 }
 

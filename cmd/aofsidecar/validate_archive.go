@@ -77,7 +77,7 @@ func checkArchiveURL(text string) error {
 // checkRecipient wants an age public key. It does not repeat it: a secret key may be what stands there.
 func checkRecipient(text string) error {
 	if strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-") {
-		return errors.New("is a secret key: a recipient is the public one, age1...")
+		return errors.New("is a secret key: a recipient is the public one (age1...)")
 	}
 	_, err := parseRecipient(text)
 	return err
@@ -91,5 +91,5 @@ func parseRecipient(text string) (age.Recipient, error) {
 	if recipient, err := age.ParseHybridRecipient(text); err == nil {
 		return recipient, nil
 	}
-	return nil, errors.New("is not an age recipient like age1...")
+	return nil, errors.New("is not an age recipient (age1...)")
 }

@@ -223,7 +223,7 @@ func (c Count) String() string { return strconv.FormatInt(int64(c), 10) }
 type Words []string
 
 // UnmarshalText splits at commas and white space.
-func (w *Words) UnmarshalText(text []byte) error {
+func (w *Words) UnmarshalText(text []byte) error { //nolint:unparam // encoding.TextUnmarshaler
 	*w = nil
 	for _, word := range strings.FieldsFunc(string(text), func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
 		*w = append(*w, word)
@@ -261,7 +261,7 @@ func (d *DiskLimit) UnmarshalText(text []byte) error {
 }
 
 // MarshalText writes what UnmarshalText reads.
-func (d DiskLimit) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d DiskLimit) MarshalText() ([]byte, error) { return []byte(d.String()), nil } //nolint:unparam // encoding.TextMarshaler
 
 func (d DiskLimit) String() string {
 	if d.Percent > 0 {

@@ -260,7 +260,7 @@ func (m *mirror) startShipping(ctx context.Context, failed func()) (drained func
 		stopChecking()
 		ctx, cancel := context.WithTimeout(m.draining, time.Duration(m.config.ShutdownTimeout))
 		defer cancel()
-		m.ship.drain(ctx)
+		m.ship.drain(ctx) //nolint:contextcheck // it may outlive what was received
 		return group.Wait()
 	}
 }
