@@ -21,7 +21,7 @@ func (t *keyTable) addPattern(db int, text []byte) keyID {
 		}
 	}
 	prefix, suffix, _ := bytes.Cut(bytes.Clone(text), []byte("*"))
-	p := pattern{prefix: prefix, suffix: suffix, text: string(text), id: t.node(isPattern)}
+	p := pattern{prefix: prefix, suffix: suffix, text: string(text), id: t.node(patterned)}
 	t.patterns[db] = append(t.patterns[db], p)
 	return p.id
 }
