@@ -136,9 +136,9 @@ func (c *carrier) tainted(db int) []string {
 	if c.names == nil {
 		c.names = map[int][]string{}
 		for db, keys := range c.folder.keys.dbs {
-			for name, id := range keys {
-				if c.folder.keys.isTainted(c.folder.keys.last(id)) {
-					c.names[db] = append(c.names[db], name)
+			for n := range keys.All() {
+				if c.folder.keys.isTainted(c.folder.keys.last(n.Value)) {
+					c.names[db] = append(c.names[db], string(keys.Name(n)))
 				}
 			}
 			slices.Sort(c.names[db])

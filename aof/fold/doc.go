@@ -53,5 +53,7 @@
 //
 // # Concurrency
 //
-// A call of Fold is one goroutine's. It keeps no state.
+// A call of Fold is for one goroutine, and keeps no state. It has another one read the commands, a few batches of bounded size ahead: to find their
+// arguments takes about as long as to run them. Batches come in order and are used again once they are done with; an argument is good while its
+// command runs. What went wrong in reading is told behind the commands before it. The reading goroutine ends before Fold does.
 package fold

@@ -20,6 +20,7 @@ type folder struct {
 	keys  *keyTable
 	out   output
 	res   Result
+	ring  *ring
 
 	late   []byte // of the carry: what makes the keys that the RDB cannot state
 	lateDB int    // selected at its end
@@ -30,7 +31,7 @@ type folder struct {
 // Fold writes to w what a loader would have after base and increments. Nothing is synced or closed. Errors: *InputError, *CannotError, those of w, and
 // ctx's cause.
 func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, error) {
-	f := &folder{opt: &opt}
+	f := &folder{opt: &opt, ring: newRing()}
 	if err := f.look(in); err != nil {
 		return Result{}, err
 	}
@@ -76,7 +77,7 @@ func (f *folder) look(in Input) (err error) {
 
 // commands reads the files of commands from start on.
 func (f *folder) commands(start mark) *commands {
-	c := &commands{files: f.files, start: start, time: f.opt.Time, step: f.step}
+	c := &commands{files: f.files, start: start, time: f.opt.Time, step: f.step, ring: f.ring}
 	if len(f.files) > 0 && f.base.tail < f.base.Size {
 		c.skip = f.base.tail
 	}
@@ -260,7 +261,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 		case keyspace.Nothing, keyspace.Functions, keyspace.FlushAll, keyspace.Carry, keyspace.Unknown:
 			return nil
 		}
-		return sp.Run(c.db, c.args)
+		return sp.RunPlanned(c.db, c.args, &plan)
 	})
 }
 

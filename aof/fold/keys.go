@@ -1,5 +1,7 @@
 package fold
 
+import "github.com/aofsidecar/aofsidecar/internal/names"
+
 // keyID is a key that is touched, or a pattern that stands for some.
 type keyID uint32
 
@@ -27,7 +29,9 @@ type keyInfo struct {
 
 // keyTable is the touched keys by database (see dbMap), linked by union-find.
 type keyTable struct {
-	dbs      map[int]map[string]keyID // first generations
+	dbs      map[int]*names.Table[keyID] // first generations
+	near     *names.Table[keyID]         // the last of dbs that was asked for, and its number; nil: none
+	nearDB   int
 	info     []keyInfo
 	patterns map[int][]pattern
 	later    map[keyID][]generation // by the first one, in their order
@@ -36,30 +40,38 @@ type keyTable struct {
 }
 
 func newKeyTable() *keyTable {
-	return &keyTable{dbs: map[int]map[string]keyID{}, patterns: map[int][]pattern{}, later: map[keyID][]generation{}}
+	return &keyTable{dbs: map[int]*names.Table[keyID]{}, patterns: map[int][]pattern{}, later: map[keyID][]generation{}}
 }
 
 // find returns the key, or noKey.
 func (t *keyTable) find(db int, key []byte) keyID {
-	if id, ok := t.dbs[db][string(key)]; ok {
-		return id
+	if n := t.db(db).Find(key); n != nil {
+		return n.Value
 	}
 	return noKey
 }
 
-// add returns the key, which is new if fresh.
-func (t *keyTable) add(db int, key []byte) (id keyID, fresh bool) {
-	keys := t.dbs[db]
-	if id, ok := keys[string(key)]; ok {
-		return id, false
+// db returns the keys of a database.
+func (t *keyTable) db(db int) *names.Table[keyID] {
+	if t.near != nil && t.nearDB == db {
+		return t.near
 	}
+	keys := t.dbs[db]
 	if keys == nil {
-		keys = map[string]keyID{}
+		keys = &names.Table[keyID]{}
 		t.dbs[db] = keys
 	}
-	id = t.node(0)
-	keys[string(key)] = id
-	return id, true
+	t.near, t.nearDB = keys, db
+	return keys
+}
+
+// add returns the key, which is new if fresh.
+func (t *keyTable) add(db int, key []byte) (id keyID, fresh bool) {
+	n, fresh := t.db(db).Add(key)
+	if fresh {
+		n.Value = t.node(0)
+	}
+	return n.Value, fresh
 }
 
 func (t *keyTable) node(flags uint16) keyID {

@@ -61,8 +61,9 @@ func (t *keyTable) linkPatterns() {
 				}
 			}
 		}
-		for key, id := range t.dbs[db] {
-			t.linkMatching(db, []byte(key), id)
+		keys := t.db(db)
+		for n := range keys.All() {
+			t.linkMatching(db, keys.Name(n), n.Value)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
-// checkEvery is after how many commands or entries ctx is looked at, and progress told.
+// checkEvery is after how many entries ctx is looked at, and progress told.
 const checkEvery = 4096
 
 // mark is a place in the commands: the file, by its number, and the byte.
@@ -34,6 +34,7 @@ type commands struct {
 	time  func(args [][]byte) (int64, bool)
 	now   func(ms int64) // told of marks; nil: nobody is
 	step  func(bytes int64)
+	ring  *ring
 }
 
 // each calls visit for all commands but SELECT, MULTI and EXEC and what is no data. A transaction is nothing here: none is torn, and nobody
@@ -55,29 +56,31 @@ func (c *commands) file(ctx context.Context, i int, visit func(*command) error) 
 	if i == 0 {
 		base = c.skip
 	}
-	rd := resp.NewReader(c.files[i].from(base))
-	rd.MaxArgBytes = -1
-	cmd := command{where: mark{file: i}, next: mark{file: i, at: base}}
 	told := base
-	for n := 0; ; n++ {
-		if n%checkEvery == 0 {
-			if err := c.pause(ctx, cmd.next.at-told); err != nil {
-				return err
-			}
-			told = cmd.next.at
-		}
-		got, err := rd.Next()
-		if errors.Is(err, io.EOF) {
-			return c.pause(ctx, cmd.next.at-told)
-		}
-		if err != nil {
-			return &InputError{File: c.files[i].Name, Offset: cmd.next.at, Err: err}
-		}
-		cmd.where.at, cmd.next.at = base+got.Start, base+got.End
-		cmd.args = got.Args
-		if err := c.one(&cmd, got.Kind, visit); err != nil {
+	ahead := readAhead(c.files[i].from(base), c.ring)
+	defer ahead.close()
+	cmd := command{where: mark{file: i}, next: mark{file: i, at: base}}
+	for {
+		if err := c.pause(ctx, cmd.next.at-told); err != nil {
 			return err
 		}
+		told = cmd.next.at
+		b := ahead.next()
+		for j := range b.commands {
+			p := &b.commands[j]
+			cmd.where.at, cmd.next.at = base+p.start, base+p.end
+			cmd.args = b.args[p.first : p.first+p.n : p.first+p.n]
+			if err := c.one(&cmd, p.kind, visit); err != nil {
+				return err
+			}
+		}
+		if errors.Is(b.err, io.EOF) {
+			return c.pause(ctx, cmd.next.at-told)
+		}
+		if b.err != nil {
+			return &InputError{File: c.files[i].Name, Offset: cmd.next.at, Err: b.err}
+		}
+		ahead.done(b)
 	}
 }
 

@@ -2,6 +2,8 @@ package fold
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 )
@@ -16,14 +18,14 @@ func (t *keyTable) mortal() keySet {
 	}
 	set := keySet{}
 	for db, keys := range t.dbs {
-		for key, id := range keys {
-			if t.info[t.root(id)].flags&(tainted|patterned) != tainted {
+		for n := range keys.All() {
+			if t.info[t.root(n.Value)].flags&(tainted|patterned) != tainted {
 				continue
 			}
 			if set[db] == nil {
 				set[db] = map[string]struct{}{}
 			}
-			set[db][key] = struct{}{}
+			set[db][string(keys.Name(n))] = struct{}{}
 		}
 	}
 	return set
@@ -107,10 +109,11 @@ func (p *planner) end() {
 	if p.watch == nil {
 		return
 	}
-	for db, keys := range p.keys.dbs {
-		for key, id := range keys {
-			if p.keys.is(id, watched) {
-				p.flushed(db, []byte(key), id)
+	for _, db := range slices.Sorted(maps.Keys(p.keys.dbs)) {
+		keys := p.keys.db(db)
+		for n := range keys.All() {
+			if p.keys.is(n.Value, watched) {
+				p.flushed(db, keys.Name(n), n.Value)
 			}
 		}
 	}

@@ -17,8 +17,8 @@ type call struct {
 func (c *call) entry(key []byte) (*entry, error) { return c.entryIn(c.db, key) }
 
 func (c *call) entryIn(db int, key []byte) (*entry, error) {
-	e := c.space.db(db).keys[string(key)]
-	if e == nil || e.raw == nil {
+	e := c.space.db(db).find(key)
+	if e == nil || !e.isRaw() {
 		return e, nil
 	}
 	if err := e.load(c.space.opt.Format); err != nil {
@@ -31,7 +31,7 @@ func (c *call) entryIn(db int, key []byte) (*entry, error) {
 // exists reports whether there is a key, and decodes nothing.
 func (c *call) exists(key []byte) bool { return c.existsIn(c.db, key) }
 
-func (c *call) existsIn(db int, key []byte) bool { return c.space.db(db).keys[string(key)] != nil }
+func (c *call) existsIn(db int, key []byte) bool { return c.space.db(db).find(key) != nil }
 
 // find returns the value under key, nil if there is none, and errFailed if it is of another type. When it was changed, changed must be
 // called.
@@ -49,7 +49,7 @@ func find[V value](c *call, key []byte) (v V, found bool, err error) {
 
 // changed brings the books up to date after the value under key changed, and removes the key if the value is empty.
 func (c *call) changed(key []byte) {
-	e := c.space.db(c.db).keys[string(key)]
+	e := c.space.db(c.db).find(key)
 	if e.value.empty() {
 		c.remove(key)
 		return
@@ -62,31 +62,28 @@ func (c *call) put(key []byte, v value) {
 	if v.empty() {
 		return
 	}
-	e := &entry{value: v, expire: rdb.NoExpire}
-	c.space.db(c.db).keys[string(key)] = e
+	e, _ := c.space.db(c.db).add(key)
+	e.value, e.expire = v, rdb.NoExpire
 	c.space.account(e, len(key))
 }
 
 // replace makes v the value under key whatever was there, without expiry; an empty v removes the key.
 func (c *call) replace(key []byte, v value) {
-	e := c.space.db(c.db).keys[string(key)]
-	switch {
-	case v.empty():
+	if v.empty() {
 		c.remove(key)
-	case e == nil:
-		c.put(key, v)
-	default:
-		e.value, e.raw, e.expire = v, nil, rdb.NoExpire
-		c.space.account(e, len(key))
+		return
 	}
+	e, _ := c.space.db(c.db).add(key)
+	e.value, e.expire = v, rdb.NoExpire
+	c.space.account(e, len(key))
 }
 
 // remove removes the key, if there is one.
 func (c *call) remove(key []byte) {
-	keys := c.space.db(c.db).keys
-	if e := keys[string(key)]; e != nil {
+	d := c.space.db(c.db)
+	if e := d.find(key); e != nil {
 		c.space.forget(e)
-		delete(keys, string(key))
+		d.keys.Remove(key)
 	}
 }
 

@@ -1,7 +1,5 @@
 package keyspace
 
-import "slices"
-
 // command is one write command.
 type command struct {
 	// name is in upper case; a container's subcommand has a space in it: "XGROUP CREATE". The name of a container alone stands for its other
@@ -23,58 +21,42 @@ func (c *command) takes(args int) bool {
 	return args == c.arity
 }
 
-// maxNameBytes is more than any name in the table.
-const maxNameBytes = 32
-
 // Table is the commands that a Space runs, or knows the keys of. It does not change and may be used by several goroutines.
 type Table struct {
 	byName map[string]*command
-	// containers are the names that have subcommands.
-	containers map[string]bool
+	words  dictionary
 }
 
 // NewTable returns the commands of all servers that this package knows.
 func NewTable() *Table {
-	t := &Table{byName: map[string]*command{}, containers: map[string]bool{}}
+	t := &Table{byName: map[string]*command{}}
 	for _, group := range [][]command{
 		genericCommands(), serverCommands(), functionCommands(), stringCommands(), bitmapCommands(), hyperloglogCommands(),
 		listCommands(), setCommands(), sortCommands(), hashCommands(), zsetCommands(), geoCommands(), streamCommands(),
 	} {
 		for i := range group {
-			t.add(&group[i])
+			t.byName[group[i].name] = &group[i]
 		}
+	}
+	for _, c := range t.byName {
+		t.words.command(c)
 	}
 	return t
 }
 
-func (t *Table) add(c *command) {
-	t.byName[c.name] = c
-	if at := slices.Index([]byte(c.name), ' '); at >= 0 {
-		t.containers[c.name[:at]] = true
-	}
-}
-
 // lookup finds the command that args call, in any case; nil if it is unknown. It does not allocate.
 func (t *Table) lookup(args [][]byte) *command {
-	var buf [2*maxNameBytes + 1]byte
-	if len(args) == 0 || len(args[0]) > maxNameBytes {
+	if len(args) == 0 {
 		return nil
 	}
-	name := appendUpper(buf[:0], args[0])
-	if len(args) > 1 && len(args[1]) <= maxNameBytes && t.containers[string(name)] {
-		if c := t.byName[string(appendUpper(append(name, ' '), args[1]))]; c != nil {
-			return c
+	w := t.words.find(args[0])
+	if w == nil {
+		return nil
+	}
+	if len(args) > 1 && w.below.used > 0 {
+		if sub := w.below.find(args[1]); sub != nil {
+			return sub.command
 		}
 	}
-	return t.byName[string(name)]
-}
-
-func appendUpper(dst, name []byte) []byte {
-	for _, c := range name {
-		if 'a' <= c && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		dst = append(dst, c)
-	}
-	return dst
+	return w.command
 }

@@ -5,42 +5,37 @@ import "github.com/aofsidecar/aofsidecar/internal/rdb"
 // entryBytes is about what a key costs beside its name and value.
 const entryBytes = 120
 
-// entry is what a database has under a key: a value, or the RDB body of one that no command has looked at.
+// entry is what a database has under a key. With its name it takes a line of the processor's cache.
 type entry struct {
-	value  value
-	raw    []byte // nil once decoded
-	typ    rdb.Type
+	value  value // a *rawValue, if no command has looked at it; nil: there is none yet
 	expire int64 // Unix milliseconds, or rdb.NoExpire
 	bytes  int64 // that Space.used has for it
 }
 
-// load decodes the value if that is still to be done.
-func (e *entry) load(f rdb.Format) error {
-	if e.raw == nil {
-		return nil
-	}
-	v, err := decode(f, e.typ, e.raw)
-	if err != nil {
-		return err
-	}
-	e.value, e.raw = v, nil
-	return nil
+func (e *entry) isRaw() bool {
+	_, raw := e.value.(*rawValue)
+	return raw
 }
 
-// copy returns an entry with the same value and expiry, which shares nothing that a command may change: raw bytes never change.
-func (e *entry) copy() *entry {
-	made := &entry{raw: e.raw, typ: e.typ, expire: e.expire}
-	if e.value != nil {
-		made.value = e.value.clone()
+// load decodes the value if that is still to be done.
+func (e *entry) load(f rdb.Format) error {
+	raw, ok := e.value.(*rawValue)
+	if !ok {
+		return nil
 	}
-	return made
+	v, err := decode(f, raw.typ, raw.body)
+	if err == nil {
+		e.value = v
+	}
+	return err
+}
+
+// copy returns an entry with the same value and expiry, which shares nothing that a command may change.
+func (e *entry) copy() *entry {
+	return &entry{value: e.value.clone(), expire: e.expire}
 }
 
 // size is about how much memory the entry takes under a key of that length.
 func (e *entry) size(key int) int64 {
-	n := entryBytes + int64(key) + int64(len(e.raw))
-	if e.value != nil {
-		n += e.value.size()
-	}
-	return n
+	return entryBytes + int64(key) + e.value.size()
 }

@@ -77,7 +77,7 @@ func (c *call) expireAt(unit int64) error {
 	if at *= unit; at < 0 && c.space.opt.Format.Dialect == rdb.Valkey {
 		at = 0 // Valkey 9; others store what they are told
 	}
-	if e := c.space.db(c.db).keys[string(c.args[1])]; e != nil && cond.allows(e.expire, at) {
+	if e := c.space.db(c.db).find(c.args[1]); e != nil && cond.allows(e.expire, at) {
 		e.expire = at
 	}
 	return nil
@@ -85,7 +85,7 @@ func (c *call) expireAt(unit int64) error {
 
 // runPersist is PERSIST (expire.c:persistCommand).
 func runPersist(c *call) error {
-	if e := c.space.db(c.db).keys[string(c.args[1])]; e != nil {
+	if e := c.space.db(c.db).find(c.args[1]); e != nil {
 		e.expire = rdb.NoExpire
 	}
 	return nil

@@ -85,8 +85,8 @@ func runFuzzed(t *testing.T, s *Space, args [][]byte, p *Plan, what *step) bool 
 	t.Helper()
 	clone := New(s.table, s.opt)
 	for n, d := range s.dbs {
-		for name, e := range d.keys {
-			clone.set(place{n, name}, e.copy())
+		for name, e := range d.all() {
+			clone.set(place{n, string(name)}, e.copy())
 		}
 	}
 	clone.libraries.bytes = s.libraries.bytes

@@ -117,7 +117,7 @@ func runCopy(c *call) error {
 	if o.db == c.db && string(source) == string(target) {
 		return errFailed
 	}
-	e := c.space.db(c.db).keys[string(source)]
+	e := c.space.db(c.db).find(source)
 	if e == nil || (c.existsIn(o.db, target) && !o.replace) {
 		return nil
 	}

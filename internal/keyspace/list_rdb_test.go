@@ -77,7 +77,7 @@ func (o *oracle) checkLoaded(t *testing.T, fill []string, changes [][]string) {
 		return true
 	}
 	var want *[]string
-	switch v := space.db(0).keys["k"].value.(type) {
+	switch v := space.db(0).find([]byte("k")).value.(type) {
 	case *listValue:
 		v.each(visit)
 		all := o.conn.LRange(ctx, "k", 0, -1).Val()

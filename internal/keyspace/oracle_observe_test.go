@@ -217,6 +217,7 @@ func (s *Space) names(n int) (names []string) {
 		}
 		return nil
 	})
+	slices.Sort(names)
 	return names
 }
 

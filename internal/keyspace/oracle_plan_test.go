@@ -43,11 +43,11 @@ func (s *Space) part(db int, plan *Plan) *Space {
 	part := New(s.table, s.opt)
 	part.libraries = s.libraries
 	for n, d := range s.dbs {
-		for name, e := range d.keys {
-			if !s.needed(db, plan, place{n, name}) {
+		for name, e := range d.all() {
+			if !s.needed(db, plan, place{n, string(name)}) {
 				continue
 			}
-			part.set(place{n, name}, e.copy())
+			part.set(place{n, string(name)}, e.copy())
 		}
 	}
 	return part
@@ -94,17 +94,16 @@ func (s *Space) image() image {
 	image := image{}
 	var buf []byte
 	for n, d := range s.dbs {
-		for name, e := range d.keys {
-			typ, body := e.typ, e.raw
-			if e.raw == nil {
-				typ, buf = e.value.appendRDB(buf[:0], s.opt.Format)
-				body = buf
-			}
+		for name, e := range d.all() {
+			k := Key{entry: e, format: s.opt.Format}
+			var typ rdb.Type
+			typ, buf = k.AppendRDB(buf[:0])
+			body := buf
 			contents := string(body)
 			if kind := typ.Kind(); kind != "string" && kind != "list" && kind != "stream" {
 				contents = byteCounts(body)
 			}
-			image[place{n, name}] = picture{typ, e.expire, contents}
+			image[place{n, string(name)}] = picture{typ, e.expire, contents}
 		}
 	}
 	return image

@@ -61,12 +61,14 @@ type Plan struct {
 	A, B int
 	// Slots are the ranges of cluster slots of FlushSlots, first and last.
 	Slots [][2]int
+
+	command *command // nil: unknown
 }
 
 // Plan says what args do. It reuses p's memory and allocates nothing for common commands. The slices in p belong to args.
 func (t *Table) Plan(args [][]byte, p *Plan) {
-	*p = Plan{Keys: p.Keys[:0], Slots: p.Slots[:0]}
 	c := t.lookup(args)
+	*p = Plan{Keys: p.Keys[:0], Slots: p.Slots[:0], command: c}
 	switch {
 	case c == nil:
 		p.Effect = Unknown

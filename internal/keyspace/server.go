@@ -52,10 +52,11 @@ func runFlushAll(c *call) error {
 // flush removes all keys of a database.
 func (s *Space) flush(db int) {
 	if d := s.dbs[db]; d != nil {
-		for _, e := range d.keys {
+		for _, e := range d.all() {
 			s.forget(e)
 		}
 		delete(s.dbs, db)
+		s.near = nil
 	}
 }
 
@@ -76,6 +77,7 @@ func runSwapDB(c *call) error {
 		return errFailed
 	}
 	dbs := c.space.dbs
+	c.space.near = nil
 	dbs[a], dbs[b] = dbs[b], dbs[a]
 	maps.DeleteFunc(dbs, func(_ int, d *database) bool { return d == nil })
 	return nil
@@ -128,10 +130,10 @@ func runFlushSlots(c *call) error {
 		}
 	}
 	for _, d := range c.space.dbs {
-		for key, e := range d.keys {
-			if flushed[Slot(key)] {
+		for key, e := range d.all() {
+			if flushed[Slot(string(key))] {
 				c.space.forget(e)
-				delete(d.keys, key)
+				d.keys.Remove(key)
 			}
 		}
 	}

@@ -3,9 +3,11 @@ package keyspace
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
+	"github.com/aofsidecar/aofsidecar/internal/names"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
@@ -30,6 +32,8 @@ type Space struct {
 	opt       Options
 	table     *Table
 	dbs       map[int]*database // by logical number
+	near      *database         // the last that db returned, and its number; nil: none
+	nearDB    int
 	libraries libraries
 	used      int64 // bytes of all entries, about
 	refused   int64
@@ -37,8 +41,33 @@ type Space struct {
 	call      call  // reused
 }
 
-type database struct {
-	keys map[string]*entry
+// database is the keys of one. A pointer to an entry is good until its key is removed.
+type database struct{ keys names.Table[entry] }
+
+// find returns what is under a key; nil if there is nothing.
+func (d *database) find(key []byte) *entry {
+	n := d.keys.Find(key)
+	if n == nil {
+		return nil
+	}
+	return &n.Value
+}
+
+// add returns what is under a key, which is nothing yet if fresh.
+func (d *database) add(key []byte) (e *entry, fresh bool) {
+	n, fresh := d.keys.Add(key)
+	return &n.Value, fresh
+}
+
+// all yields all keys. The one that it yields may be removed, and none may be added.
+func (d *database) all() iter.Seq2[[]byte, *entry] {
+	return func(yield func([]byte, *entry) bool) {
+		for n := range d.keys.All() {
+			if !yield(d.keys.Name(n), &n.Value) {
+				return
+			}
+		}
+	}
 }
 
 // place is where a key is.
@@ -53,11 +82,10 @@ func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t, dbs: 
 // PutRaw gives a key the value that an RDB body states, undecoded; a Space keeps raw. There must be none under the key yet. expire is in Unix
 // milliseconds or rdb.NoExpire.
 func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64) {
-	e := &entry{raw: raw, typ: t, expire: expire}
-	if raw == nil {
-		e.raw = []byte{}
-	}
-	s.set(place{db, string(key)}, e)
+	e, _ := s.db(db).add(key)
+	s.forget(e)
+	*e = entry{value: &rawValue{t, raw}, expire: expire}
+	s.account(e, len(key))
 }
 
 // SetTime says what time it is, in Unix milliseconds, to the few commands that ask: when a consumer of a stream was made is all that comes of
@@ -80,8 +108,12 @@ func (s *Space) Refused() int64 { return s.refused }
 
 // Run runs a command with db selected. It returns nil also where the server would have refused the command. Errors: ErrTooBig, and
 // *CorruptError for a raw value that does not decode; *UnknownCommandError for what Plan calls Carry or Unknown.
-func (s *Space) Run(db int, args [][]byte) error {
-	cmd := s.table.lookup(args)
+func (s *Space) Run(db int, args [][]byte) error { return s.run(db, args, s.table.lookup(args)) }
+
+// RunPlanned is Run for a command of which p is the plan, by the same Table. It need not look the command up again.
+func (s *Space) RunPlanned(db int, args [][]byte, p *Plan) error { return s.run(db, args, p.command) }
+
+func (s *Space) run(db int, args [][]byte, cmd *command) error {
 	if cmd != nil && !cmd.takes(len(args)) {
 		s.refused++
 		return nil
@@ -103,29 +135,32 @@ func (s *Space) Run(db int, args [][]byte) error {
 
 // db returns the database of that number.
 func (s *Space) db(n int) *database {
+	if s.near != nil && s.nearDB == n {
+		return s.near
+	}
 	d := s.dbs[n]
 	if d == nil {
-		d = &database{keys: map[string]*entry{}}
+		d = &database{}
 		s.dbs[n] = d
 	}
+	s.near, s.nearDB = d, n
 	return d
 }
 
-// set makes e what is there, whatever was.
+// set makes a copy of e what is there, whatever was. What e is accounted with counts for the copy.
 func (s *Space) set(at place, e *entry) {
-	keys := s.db(at.db).keys
-	if old := keys[at.key]; old != nil {
-		s.forget(old)
-	}
-	keys[at.key] = e
-	s.account(e, len(at.key))
+	there, _ := s.db(at.db).add([]byte(at.key))
+	s.forget(there)
+	*there = *e
+	s.account(there, len(at.key))
 }
 
 // move takes the entry to another place, whatever was there.
 func (s *Space) move(from, to place) {
-	e := s.db(from.db).keys[from.key]
-	delete(s.db(from.db).keys, from.key)
-	s.set(to, e)
+	d := s.db(from.db)
+	e := *d.find([]byte(from.key))
+	d.keys.Remove([]byte(from.key))
+	s.set(to, &e)
 }
 
 // account brings used up to date after e changed.
@@ -149,9 +184,6 @@ type Key struct {
 
 // AppendRDB appends the value's RDB body and returns the type to write before it.
 func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
-	if k.entry.raw != nil {
-		return k.entry.typ, append(dst, k.entry.raw...)
-	}
 	return k.entry.value.appendRDB(dst, k.format)
 }
 
@@ -169,9 +201,9 @@ func (k *Key) Fits(f rdb.Format) bool {
 // RESTORE.
 func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
 	v := k.entry.value
-	if k.entry.raw != nil { // decoded for now only: a Space has no room for all of its keys at once
+	if raw, ok := v.(*rawValue); ok { // decoded for now only: a Space has no room for all of its keys at once
 		var err error
-		if v, err = decode(k.format, k.entry.typ, k.entry.raw); err != nil {
+		if v, err = decode(k.format, raw.typ, raw.body); err != nil {
 			return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
 		}
 	}
@@ -182,13 +214,13 @@ func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// Each calls visit for each key, by database and name, until it returns an error, which Each returns. The Key is valid during the call.
+// Each calls visit for each key, by database, until it returns an error, which Each returns. The order within one depends on what was put and run
+// only, and is that in which keys came where none was removed. The Key is valid during the call.
 func (s *Space) Each(visit func(k *Key) error) error {
+	var k Key
 	for _, n := range slices.Sorted(maps.Keys(s.dbs)) {
-		db := s.dbs[n]
-		for _, name := range slices.Sorted(maps.Keys(db.keys)) {
-			e := db.keys[name]
-			k := Key{DB: n, Name: name, Expire: e.expire, entry: e, format: s.opt.Format}
+		for name, e := range s.dbs[n].all() {
+			k = Key{DB: n, Name: string(name), Expire: e.expire, entry: e, format: s.opt.Format}
 			if err := visit(&k); err != nil {
 				return err
 			}
@@ -202,5 +234,5 @@ func (s *Space) Functions() [][]byte { return s.libraries.sources() }
 
 // NewKey returns a key that is in no Space, with the RDB body of its value, which it keeps.
 func NewKey(f rdb.Format, db int, name []byte, t rdb.Type, raw []byte, expire int64) Key {
-	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{raw: raw, typ: t, expire: expire}, format: f}
+	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{value: &rawValue{t, raw}, expire: expire}, format: f}
 }

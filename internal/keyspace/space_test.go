@@ -6,9 +6,11 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aofsidecar/aofsidecar/internal/names"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 )
 
@@ -47,7 +49,7 @@ func TestRunOfWhatIsNotRun(t *testing.T) {
 	require.EqualValues(t, 2, s.Refused())
 }
 
-func TestEachGoesByDatabaseAndName(t *testing.T) {
+func TestEachGoesByDatabase(t *testing.T) {
 	s := newTestSpace(0)
 	raw := rdb.AppendString(nil, []byte("v"))
 	for _, db := range []int{7, 0, 2} {
@@ -63,7 +65,7 @@ func TestEachGoesByDatabaseAndName(t *testing.T) {
 		require.Equal(t, "x"+string(raw), string(body))
 		return nil
 	}))
-	require.Equal(t, []string{"0", "0a", "0b", "0c", "2", "2a", "2b", "2c", "7", "7a", "7b", "7c"}, seen)
+	require.Equal(t, []string{"0b", "0a", "0", "0c", "2b", "2a", "2", "2c", "7b", "7a", "7", "7c"}, seen)
 
 	stop := errors.New("stop")
 	require.ErrorIs(t, s.Each(func(*Key) error { return stop }), stop)
@@ -139,11 +141,16 @@ func TestUsedIsTheSumOfAllEntries(t *testing.T) {
 	require.Zero(t, s.Used())
 }
 
+// TestEntryIsALine wants a look at an entry to be one miss of the cache.
+func TestEntryIsALine(t *testing.T) {
+	require.EqualValues(t, 64, unsafe.Sizeof(names.Node[entry]{}))
+}
+
 func requireSum(t *testing.T, s *Space) {
 	t.Helper()
 	var sum int64
 	for _, d := range s.dbs {
-		for name, e := range d.keys {
+		for name, e := range d.all() {
 			require.Equal(t, e.size(len(name)), e.bytes, "%q", name)
 			sum += e.bytes
 		}

@@ -42,7 +42,7 @@ func (o *oracle) checkNodes(t tester, commands [][]string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	steps := make([]step, len(commands))
-	e := o.runSpace(t, commands, steps).db(0).keys["s"]
+	e := o.runSpace(t, commands, steps).db(0).find([]byte("s"))
 	if e == nil || e.value.typeName() != "stream" {
 		return
 	}

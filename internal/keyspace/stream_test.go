@@ -26,7 +26,7 @@ func streamSpace(tb testing.TB, commands ...string) *Space {
 
 func streamOf(tb testing.TB, s *Space) *streamValue {
 	tb.Helper()
-	v, ok := s.db(0).keys["s"].value.(*streamValue)
+	v, ok := s.db(0).find([]byte("s")).value.(*streamValue)
 	require.True(tb, ok)
 	return v
 }
@@ -133,7 +133,7 @@ func TestStreamNodesStayWhatTheyWere(t *testing.T) {
 // reload makes the stream what its RDB body says.
 func reload(t tester, s *Space) {
 	t.Helper()
-	e := s.db(0).keys["s"]
+	e := s.db(0).find([]byte("s"))
 	if e == nil {
 		return
 	}
@@ -276,7 +276,7 @@ func FuzzStreams(f *testing.F) {
 			}
 			require.NoError(t, s.Run(0, args))
 		}
-		e := s.db(0).keys["s"]
+		e := s.db(0).find([]byte("s"))
 		if e == nil || e.value.typeName() != "stream" {
 			return
 		}

@@ -65,7 +65,7 @@ func (u *upstream) run(t tester, commands []string) (theirs, ours *rdb.Stream, l
 	all, err := os.ReadFile(u.log)
 	require.NoError(t, err)
 	space, logged := u.replay(t, all[before.Size():])
-	e := space.db(0).keys["s"]
+	e := space.db(0).find([]byte("s"))
 	require.NotNil(t, e, logged)
 	typ, body := e.value.appendRDB(nil, u.format)
 	ours, err = rdb.DecodeStream(u.format, typ, body)

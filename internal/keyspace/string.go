@@ -43,16 +43,14 @@ func (c *call) stringAt(key []byte) (*entry, *stringValue, error) {
 // setString makes a copy of text the value under key, whatever was there, and leaves the expiry as it is. Memory of the old value is used
 // again.
 func (c *call) setString(key, text []byte) *entry {
-	keys := c.space.db(c.db).keys
-	e := keys[string(key)]
-	if e == nil {
-		e = &entry{expire: rdb.NoExpire}
-		keys[string(key)] = e
+	e, fresh := c.space.db(c.db).add(key)
+	if fresh {
+		e.expire = rdb.NoExpire
 	}
 	if v, ok := e.value.(*stringValue); ok {
 		v.set(text)
 	} else {
-		e.value, e.raw = newStringValue(text), nil
+		e.value = newStringValue(text)
 	}
 	c.space.account(e, len(key))
 	return e

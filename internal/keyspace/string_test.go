@@ -173,7 +173,7 @@ func TestAppendGrows(t *testing.T) {
 		}
 	})
 	require.Less(t, allocs, 100.0)
-	v, ok := s.db(0).keys["k"].value.(*stringValue)
+	v, ok := s.db(0).find([]byte("k")).value.(*stringValue)
 	require.True(t, ok)
 	require.Equal(t, "v"+strings.Repeat("0123456789", 2*pieces), string(v.data))
 	require.LessOrEqual(t, cap(v.data), 3*len(v.data)/2)
@@ -187,10 +187,10 @@ func TestStringKeepsNoArgument(t *testing.T) {
 	}
 	copy(arg, "XXXXX")
 	for _, key := range []string{"k", "a"} {
-		v, ok := s.db(0).keys[key].value.(*stringValue)
+		v, ok := s.db(0).find([]byte(key)).value.(*stringValue)
 		require.True(t, ok && v.is([]byte("hello")), key)
 	}
-	clone, ok := s.db(0).keys["k"].value.clone().(*stringValue)
+	clone, ok := s.db(0).find([]byte("k")).value.clone().(*stringValue)
 	require.True(t, ok)
 	require.NoError(t, s.Run(0, toArgs([]string{"SETRANGE", "k", "0", "J"})))
 	require.True(t, clone.is([]byte("hello")))

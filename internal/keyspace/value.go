@@ -2,7 +2,7 @@ package keyspace
 
 import "github.com/aofsidecar/aofsidecar/internal/rdb"
 
-// value is what a key holds: *stringValue, *listValue, *setValue, *hashValue, *zsetValue, *streamValue or *moduleValue.
+// value is what a key holds: *stringValue, *listValue, *setValue, *hashValue, *zsetValue, *streamValue, *moduleValue or *rawValue.
 type value interface {
 	// typeName is the server's name of the type, as TYPE answers it.
 	typeName() string
