@@ -24,7 +24,7 @@ build: ## build bin/aofsidecar
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
 
 .PHONY: demo
-demo: build ## a mirror killed and restarted under traffic, a stock server booted from the result
+demo: build ## a mirror killed, restarted and rewritten under traffic, a stock server booted from the result
 	@go build -o $(BIN)/demo ./internal/demo
 	@$(BIN)/demo -sidecar bin/aofsidecar
 

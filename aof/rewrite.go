@@ -123,16 +123,19 @@ func (l *Log) foldInto(ctx context.Context, run *rewriting, in *rewriteInput, te
 	if err == nil && w.written != res.Bytes {
 		err = fmt.Errorf("the new base has %d bytes and should have %d", w.written, res.Bytes)
 	}
-	return res, foldError(err)
+	return res, foldError(in, err)
 }
 
 // foldError returns the error of a fold as this package's. A disk that did not take the new base has lost nothing that counts: that is no
-// *DiskError.
-func foldError(err error) error {
+// *DiskError. A base that a later server wrote is not damaged.
+func foldError(in *rewriteInput, err error) error {
 	if disk, ok := errors.AsType[*DiskError](err); ok {
 		return fmt.Errorf("%s %s: %w", disk.Op, disk.Path, disk.Err)
 	}
 	if input, ok := errors.AsType[*fold.InputError](err); ok {
+		if unknown := in.unknown(input); unknown != nil {
+			return &fold.CannotError{What: fmt.Sprintf("%s: %v", in.base.path, unknown)}
+		}
 		return &CorruptError{Path: input.File, Offset: input.Offset, What: input.Err.Error()}
 	}
 	return err

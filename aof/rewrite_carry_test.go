@@ -1,8 +1,10 @@
 package aof
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -53,6 +55,53 @@ func TestRewriteFallback(t *testing.T) {
 				_, err = r.l.Rewrite(t.Context(), "test")
 				require.NoError(t, err)
 				r.requireChain("fresh")
+			})
+		})
+	}
+}
+
+// A base that only a later server can read is not damaged, and what cannot be read may hold the keys that are touched: it stays as it is, or a fresh
+// snapshot is asked for. Where the checksum says that it is damage, that is what is said.
+func TestRewriteOfALaterBase(t *testing.T) {
+	typed := snapshot{keys: 10, extra: "\x7f\x01k\x01v"}.bytes()
+	later := snapshot{magic: "REDIS0099", keys: 10}.bytes()
+	unsealed := func(p []byte) []byte { return append(p[:len(p)-8:len(p)-8], make([]byte, 8)...) }
+	damaged := func(p []byte) []byte { return append(p[:len(p)-1:len(p)-1], ^p[len(p)-1]) }
+	for name, tc := range map[string]struct {
+		base []byte
+		what string // empty: damaged
+	}{
+		"type":                    {typed, "unknown rdb type or opcode 127 at byte 111"},
+		"type, no checksum":       {unsealed(typed), "unknown rdb type or opcode 127 at byte 111"},
+		"version":                 {later, "unknown rdb version 99 at byte 5"},
+		"type, wrong checksum":    {damaged(typed), ""},
+		"version, wrong checksum": {damaged(later), ""},
+		"no RDB":                  {snapshot{magic: "RADIS0011", keys: 10}.bytes(), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, newHistory(t, "a1", 1000, 30), func(o *Options) { o.Rewrite.Fallback = FallbackResync })
+				r.start()
+				r.feed()
+				pass(25 * time.Hour)
+				base := r.l.at.path(damageBase)
+				f, err := r.fs.OpenFile(base, os.O_RDWR|os.O_TRUNC, 0)
+				require.NoError(t, err)
+				_, err = f.Write(tc.base)
+				require.NoError(t, errors.Join(err, f.Close()))
+
+				_, err = r.l.Rewrite(t.Context(), "test")
+				status := r.l.Status().Rewrite
+				require.Equal(t, err.Error(), status.Error)
+				require.Equal(t, tc.what == "", status.Corrupt)
+				require.Len(t, r.l.Reconnect(), map[bool]int{true: 0, false: 1}[status.Corrupt])
+				requireNoTemp(t, r.fs)
+				if tc.what == "" {
+					require.ErrorAs(t, err, new(*CorruptError))
+					return
+				}
+				require.ErrorAs(t, err, new(*fold.CannotError))
+				require.ErrorContains(t, err, base+": "+tc.what)
 			})
 		})
 	}

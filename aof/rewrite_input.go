@@ -158,6 +158,20 @@ func serverOf(f *liveFile) string {
 	return ""
 }
 
+// unknown returns what in the base we do not know, if a fold failed for that: a type, an opcode or the version. A base whose checksum is wrong is
+// damaged, whatever it seems to hold.
+func (in *rewriteInput) unknown(err error) *rdb.UnknownError {
+	_, code := errors.AsType[*rdb.UnknownError](err)
+	_, version := errors.AsType[*rdb.UnsupportedError](err)
+	if !code && !version {
+		return nil
+	}
+	if sum, err := rdb.Check(io.NewSectionReader(in.base, 0, in.base.size)); err == nil {
+		return sum.Unwalked
+	}
+	return nil
+}
+
 // createTemp makes a new temporary file, also where one of that name was left.
 func createTemp(fsys fsx.FS, path string) (fsx.File, error) {
 	if err := fsys.Remove(path); err != nil && !isNotExist(err) {

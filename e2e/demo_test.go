@@ -27,6 +27,7 @@ func TestDemo(t *testing.T) {
 			for _, want := range []string{
 				string(family.Dialect) + " " + family.Version.String(),
 				"sync_full 1, sync_partial_ok 0", "sync_full 1, sync_partial_ok 3",
+				"200,000 INCR", "rewrite --wait: ", " became appendonly.aof.2.base.rdb, ", "its directory had ", "upstream noticed nothing",
 				"--appendonly yes", "exit code 0", "\n  equal ",
 			} {
 				require.Contains(t, said, want)

@@ -114,10 +114,16 @@ func onSmallDisk(m mirror) string { return fmt.Sprintf("/proc/%d/root%s", m.PID(
 // that anybody else sees, and nothing has to be unmounted.
 func startOnSmallDisk(t *testing.T, upstream string, set ...string) mirror {
 	t.Helper()
+	return startOnDisk(t, smallDisk, upstream, set...)
+}
+
+// startOnDisk is startOnSmallDisk for a disk of so many bytes.
+func startOnDisk(t *testing.T, size int, upstream string, set ...string) mirror {
+	t.Helper()
 	mountPoint := t.TempDir()
 	script := filepath.Join(t.TempDir(), "aofsidecar")
 	text := fmt.Sprintf("#!/bin/sh\nexec unshare %s -- sh -c '%s && exec setpriv --pdeathsig KILL -- \"$@\"' sh %s \"$@\"\n",
-		namespace(t), mountCommand(mountPoint), program)
+		namespace(t), mountCommand(mountPoint, size), program)
 	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
 	m := newMirrorOf(t, script, filepath.Join(mountPoint, "mirror"), upstream, set...)
 	m.start(t)
@@ -125,8 +131,8 @@ func startOnSmallDisk(t *testing.T, upstream string, set ...string) mirror {
 	return m
 }
 
-func mountCommand(mountPoint string) string {
-	return fmt.Sprintf("mount -t tmpfs -o size=%d tmpfs %s", smallDisk, mountPoint)
+func mountCommand(mountPoint string, size int) string {
+	return fmt.Sprintf("mount -t tmpfs -o size=%d tmpfs %s", size, mountPoint)
 }
 
 // namespace returns the options of unshare(1) with which this user may mount: as root it takes a mount namespace, as anybody else a user
@@ -135,7 +141,7 @@ func namespace(t *testing.T) string {
 	t.Helper()
 	var refused []string
 	for _, options := range []string{"--mount", "--mount --map-root-user"} {
-		tried := command(t, "sh", "-c", "unshare "+options+" -- sh -c '"+mountCommand(t.TempDir())+"'")
+		tried := command(t, "sh", "-c", "unshare "+options+" -- sh -c '"+mountCommand(t.TempDir(), smallDisk)+"'")
 		if tried.code == 0 {
 			return options
 		}

@@ -24,5 +24,6 @@
 //
 // No test sleeps: it waits for conditions, which have deadlines only so that a hanging test fails. Most wait more than they
 // compute, so that more of them run at a time than there are processors. AOFSIDECAR_E2E_FULL=1 measures and waits for as long as the
-// claims are about (60 idle seconds, the minute before a snapshot is asked for again) instead of a part of it.
+// claims are about (60 idle seconds, the minute before a snapshot is asked for again) instead of a part of it, and boots every server from
+// everything that crashes leave.
 package e2e

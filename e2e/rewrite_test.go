@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,4 +76,56 @@ func rewriteUnderTraffic(t *testing.T, family testenv.Family, seed uint64) {
 	m.awaitStreaming(t)
 	require.EqualValues(t, 1, requireResyncs(t, upstream).full, "the position is where it was")
 	requireCleanEnd(t, family, m)
+}
+
+// No space for a new base, which is seen before it is begun or while it is written: that costs the new base and nothing else. The old chain boots, the
+// stream goes on, the status says why, and with space again the next rewrite succeeds.
+func TestRewriteOnAFullDisk(t *testing.T) {
+	const (
+		disk, values = 48 << 20, 20 << 20
+		early, late  = 16 << 20, 10 << 20 // what somebody else has filled
+	)
+	for _, family := range testenv.Servers(t) {
+		t.Run(family.Name, func(t *testing.T) {
+			t.Parallel()
+			upstream := testenv.StartServer(t, family)
+			m := startOnDisk(t, disk, upstream.Addr(), "aof.auto-aof-rewrite-percentage=0", "rewrite.interval=0s")
+			dir := onSmallDisk(m)
+			ballast(t, upstream, newSeed(t), values)
+			requireMirroredAt(t, upstream, m, dir, "everysec")
+			fill := filepath.Join(filepath.Dir(dir), "filler")
+			work := workload.New(newSeed(t), family, workload.Options{BigValueBytes: -1, NoFieldTTL: true})
+			rewrite := func() result { return aofsidecar(t, "rewrite", "--wait", "--set", "control.socket="+m.Socket()) }
+
+			for _, tc := range []struct {
+				filled int
+				want   string
+			}{{early, "no space for a new base"}, {late, "no space left on device"}} {
+				require.NoError(t, os.WriteFile(fill, make([]byte, tc.filled), 0o600))
+				write(t, upstream, work, 100)
+				failed := rewrite()
+				require.Equal(t, 1, failed.code, "%+v", failed)
+				require.Contains(t, failed.stderr, tc.want)
+				status := m.awaitStreaming(t)
+				require.Contains(t, status.Log.Rewrite.Error, tc.want)
+				require.False(t, status.Log.DiskFull)
+				names, err := filepath.Glob(filepath.Join(dir, "appendonlydir", "temp-*"))
+				require.NoError(t, err)
+				require.Empty(t, names)
+				write(t, upstream, work, 100)
+				requireMirroredAt(t, upstream, m, dir, "everysec")
+			}
+
+			require.NoError(t, os.Remove(fill))
+			done := rewrite()
+			require.Zero(t, done.code, "%+v", done)
+			require.Contains(t, done.stdout, " became appendonly.aof.2.base.rdb, ")
+			require.Empty(t, m.awaitStreaming(t).Log.Rewrite.Error)
+			requireMirroredAt(t, upstream, m, dir, "everysec")
+			require.Equal(t, resyncs{full: 1}, requireResyncs(t, upstream))
+			code, err := m.Stop(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, code)
+		})
+	}
 }

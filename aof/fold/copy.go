@@ -16,10 +16,12 @@ func (f *folder) scan(ctx context.Context, visit func(*rdb.Reader, *rdb.Item) er
 	if !f.base.rdb {
 		return nil
 	}
-	r, err := rdb.NewReader(io.NewSectionReader(f.base.R, 0, f.base.tail))
+	r, err := rdb.NewReaderAhead(io.NewSectionReader(f.base.R, 0, f.base.tail))
 	if err != nil {
 		return &InputError{File: f.base.Name, Err: err}
 	}
+	defer r.Close()
+	var it rdb.Item // visit has its address: one for all
 	told := int64(0)
 	for n := 0; ; n++ {
 		if n%checkEvery == 0 {
@@ -29,7 +31,7 @@ func (f *folder) scan(ctx context.Context, visit func(*rdb.Reader, *rdb.Item) er
 				return err
 			}
 		}
-		it, err := r.Next()
+		it, err = r.Next()
 		if errors.Is(err, io.EOF) {
 			f.step(r.Offset() - told)
 			if r.Offset() != f.base.tail {
@@ -140,15 +142,24 @@ func (l *loader) room() int64 {
 
 // idOf returns the key of an entry if anything touches it, else noKey.
 func (f *folder) idOf(it *rdb.Item) keyID {
-	if id := f.keys.find(it.DB, it.Key); id != noKey {
+	if id := f.find(it); id != noKey {
 		return id
 	}
 	if f.keys.matching(it.DB, it.Key) == noKey {
 		return noKey
 	}
 	id, _ := f.keys.add(it.DB, it.Key)
+	f.maybe.add(it.DB, it.Key)
 	f.keys.linkMatching(it.DB, it.Key, id)
 	return id
+}
+
+// find returns the key of an entry, or noKey.
+func (f *folder) find(it *rdb.Item) keyID {
+	if !f.maybe.has(it.DB, it.Key) {
+		return noKey
+	}
+	return f.keys.find(it.DB, it.Key)
 }
 
 // load puts the values of a part into sp.
@@ -160,7 +171,7 @@ func (f *folder) load(ctx context.Context, sp *keyspace.Space, n int) error {
 		if it.Kind != rdb.KeyItem {
 			return nil
 		}
-		id := f.keys.find(it.DB, it.Key)
+		id := f.find(it)
 		if id == noKey || f.keys.is(id, overwritten) {
 			return nil
 		}
@@ -193,7 +204,7 @@ func (f *folder) copyTainted(ctx context.Context, root keyID) error {
 		if it.Kind != rdb.KeyItem {
 			return nil
 		}
-		if id := f.keys.find(it.DB, it.Key); id == noKey || f.keys.root(id) != root {
+		if id := f.find(it); id == noKey || f.keys.root(id) != root {
 			return nil
 		}
 		return f.out.item(f.plan.dbs.number(it.DB), r, it)

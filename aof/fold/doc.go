@@ -8,7 +8,7 @@
 // # How
 //
 //  1. The increments are read once for what their commands touch ([keyspace.Table.Plan]). Keys that share a command are linked.
-//  2. The old base is read once. An entry that nothing touches goes over as the bytes that it is. A touched one is kept, undecoded, unless its
+//  2. The old base is read once. An entry that nothing touches goes over as the bytes that it is, together with those around it. A touched one is kept, undecoded, unless its
 //     first command overwrites it.
 //  3. The increments are read again and run on what was kept ([keyspace.Space]), which is then written.
 //
@@ -55,5 +55,6 @@
 //
 // A call of Fold is for one goroutine, and keeps no state. It has another one read the commands, a few batches of bounded size ahead: to find their
 // arguments takes about as long as to run them. Batches come in order and are used again once they are done with; an argument is good while its
-// command runs. What went wrong in reading is told behind the commands before it. The reading goroutine ends before Fold does.
+// command runs. What went wrong in reading is told behind the commands before it. The base is read and summed, and the new one summed and written, in two
+// more (package rdb). All of them end before Fold does.
 package fold

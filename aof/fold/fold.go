@@ -18,6 +18,7 @@ type folder struct {
 	files []Source // of commands: what follows the base's RDB, and the increments
 	plan  *planner
 	keys  *keyTable
+	maybe *filter // before keys; set once they are known
 	out   output
 	res   Result
 	ring  *ring
@@ -47,6 +48,7 @@ func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, erro
 	if err != nil {
 		return Result{}, fmt.Errorf("begin new base: %w", err)
 	}
+	defer f.out.stop()
 	if err := f.write(ctx); err != nil {
 		return Result{}, err
 	}
@@ -107,6 +109,7 @@ func (f *folder) read(ctx context.Context) error {
 			return err
 		}
 	}
+	f.maybe = newFilter(f.keys)
 	f.res.Unknown = f.plan.unknown
 	return nil
 }

@@ -24,6 +24,8 @@ type output interface {
 	carry() (io.Writer, error)
 	// close ends it and returns its length.
 	close() (int64, error)
+	// stop ends it where it is given up; after close it does nothing. Nothing is written then.
+	stop()
 	keys() int64
 }
 
@@ -32,15 +34,17 @@ type rdbOutput struct {
 	w      *rdb.Writer
 	tail   *countWriter // nil before carry
 	below  io.Writer
+	db     int // selected; -1 before the first one
 	count  int64
 	body   []byte
 	closed bool
 }
 
 func newRDBOutput(w io.Writer, f rdb.Format, aux [][2]string) (*rdbOutput, error) {
-	o := &rdbOutput{w: rdb.NewWriter(w, f), below: w}
+	o := &rdbOutput{w: rdb.NewWriterBehind(w, f), below: w, db: -1}
 	for _, a := range aux {
 		if err := o.w.Aux(a[0], a[1]); err != nil {
+			o.stop()
 			return nil, err
 		}
 	}
@@ -48,11 +52,21 @@ func newRDBOutput(w io.Writer, f rdb.Format, aux [][2]string) (*rdbOutput, error
 }
 
 func (o *rdbOutput) item(db int, r *rdb.Reader, _ *rdb.Item) error {
-	if err := o.w.SelectDB(db); err != nil {
-		return err
+	if db != o.db { // else what is copied goes on as one run
+		if err := r.FlushRun(); err != nil {
+			return err
+		}
+		if err := o.selectDB(db); err != nil {
+			return err
+		}
 	}
 	o.count++
-	return r.CopyRaw(o.w)
+	return r.CopyRun(o.w)
+}
+
+func (o *rdbOutput) selectDB(db int) error {
+	o.db = db
+	return o.w.SelectDB(db)
 }
 
 // other copies what servers need; which one wrote the RDB stays, where in whose history it stood does not.
@@ -71,7 +85,7 @@ func (o *rdbOutput) other(r *rdb.Reader, it *rdb.Item) error {
 }
 
 func (o *rdbOutput) raw(db int, t rdb.Type, expire int64, key, body []byte) error {
-	if err := o.w.SelectDB(db); err != nil {
+	if err := o.selectDB(db); err != nil {
 		return err
 	}
 	o.count++
@@ -108,6 +122,8 @@ func (o *rdbOutput) close() (int64, error) {
 	}
 	return o.w.Bytes() + o.tail.n, o.tail.w.Flush()
 }
+
+func (o *rdbOutput) stop() { o.w.Stop() }
 
 func (o *rdbOutput) keys() int64 { return o.count }
 
@@ -170,6 +186,8 @@ func (o *respOutput) function(source []byte) error {
 func (o *respOutput) carry() (io.Writer, error) { return o.w, nil }
 
 func (o *respOutput) close() (int64, error) { return o.w.n, o.w.w.Flush() }
+
+func (o *respOutput) stop() {}
 
 func (o *respOutput) keys() int64 { return o.count }
 

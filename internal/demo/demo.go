@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -29,6 +30,7 @@ const (
 // demo is what is running.
 type demo struct {
 	out      io.Writer
+	binary   string
 	home     string // everything is below it
 	dir      string // the sidecar's
 	family   testenv.Family
@@ -48,7 +50,7 @@ type content struct {
 
 // show runs everything and leaves nothing.
 func show(ctx context.Context, out, progress io.Writer, binary string) (err error) {
-	d := &demo{out: out}
+	d := &demo{out: out, binary: binary}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if d.family, err = findServer(ctx, progress); err != nil {
 		return err
@@ -62,8 +64,9 @@ func show(ctx context.Context, out, progress io.Writer, binary string) (err erro
 	_, _ = fmt.Fprint(out, "\n  aofsidecar: a mirror of a live server that a stock server boots from\n\n") // the next line finds out
 	for _, step := range []func(context.Context) error{
 		d.startUpstream,
-		func(ctx context.Context) error { return d.attach(ctx, binary) },
+		d.attach,
 		d.killAgainAndAgain,
+		d.rewrite,
 		d.stopAll,
 		d.boot,
 	} {
@@ -114,9 +117,9 @@ func (d *demo) startUpstream(ctx context.Context) error {
 	return d.traffic.more(ctx, betweenKills)
 }
 
-func (d *demo) attach(ctx context.Context, binary string) error {
+func (d *demo) attach(ctx context.Context) error {
 	var err error
-	if d.sidecar, err = testenv.NewSidecar(binary, d.dir, d.upstream.Addr(), "logging.level=info"); err != nil {
+	if d.sidecar, err = testenv.NewSidecar(d.binary, d.dir, d.upstream.Addr(), "logging.level=info"); err != nil {
 		return err
 	}
 	begun := time.Now()
@@ -134,7 +137,7 @@ func (d *demo) attach(ctx context.Context, binary string) error {
 	return d.say("sidecar", "process %d has the snapshot and follows the traffic, after %s: %s", d.sidecar.PID(), took, counted)
 }
 
-// killAgainAndAgain is what this is about.
+// killAgainAndAgain is what most of this is about.
 func (d *demo) killAgainAndAgain(ctx context.Context) error {
 	for killed := range kills {
 		if err := d.traffic.more(ctx, betweenKills); err != nil {
@@ -196,17 +199,10 @@ func (d *demo) stopAll(ctx context.Context) error {
 	if err := written.stop(); err != nil {
 		return err
 	}
-	replication, err := d.upstream.Info(ctx, "replication")
-	if err != nil {
+	if err := d.catchUp(ctx); err != nil {
 		return err
 	}
-	end := replication["master_repl_offset"]
-	_, err = d.sidecar.Await(ctx, "in step, durably", func(s testenv.SidecarStatus) bool {
-		return s.Streaming() && fmt.Sprint(s.Log.Durable) == end
-	})
-	if err != nil {
-		return err
-	}
+	var err error
 	if d.want, err = contentOf(ctx, d.upstream); err != nil {
 		return err
 	}
@@ -224,6 +220,21 @@ func (d *demo) stopAll(ctx context.Context) error {
 		return fmt.Errorf("the sidecar ended with exit code %d", code)
 	}
 	return d.say("", "the sidecar ends on SIGTERM with exit code 0")
+}
+
+// catchUp waits until the sidecar has on its disk what the upstream has now.
+func (d *demo) catchUp(ctx context.Context) error {
+	replication, err := d.upstream.Info(ctx, "replication")
+	if err != nil {
+		return err
+	}
+	end, err := strconv.ParseInt(replication["master_repl_offset"], 10, 64)
+	if err != nil {
+		return fmt.Errorf("read the upstream's offset: %w", err)
+	}
+	// It may have more: an upstream that nobody writes to still sends PING.
+	_, err = d.sidecar.Await(ctx, "in step, durably", func(s testenv.SidecarStatus) bool { return s.Streaming() && s.Log.Durable >= end })
+	return err
 }
 
 // boot starts a stock server where the sidecar was, and compares.

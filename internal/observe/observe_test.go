@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,6 +211,37 @@ func TestAOFEvents(t *testing.T) {
 	o.Note("odd", "detail")
 	require.Equal(t, 10, logs.Len())
 	require.Equal(t, "aof", logs.All()[0].LoggerName)
+}
+
+// What a rewrite carried is a warning that says why, by the commands' names, and is counted by them: so many names, and no more.
+func TestRewriteEvents(t *testing.T) {
+	events, registry := newEvents(t)
+	log, logs := newLog()
+	o := AOF(events, log)
+	o.Rewritten(aof.RewriteReport{Nothing: true})
+	o.Rewritten(aof.RewriteReport{Copied: 5})
+	require.Zero(t, logs.FilterLevelExact(zap.WarnLevel).Len())
+	o.Rewritten(aof.RewriteReport{Carried: 2, Unknown: map[string]int64{"JSON.SET": 7, "(max-memory)": 1}})
+	o.Rewritten(aof.RewriteReport{Carried: 1, Unknown: map[string]int64{"JSON.SET": 3}})
+	warned := logs.FilterLevelExact(zap.WarnLevel).All()[0].ContextMap()
+	require.Equal(t, map[string]int64{"JSON.SET": 7, "(max-memory)": 1}, warned["unknown"])
+	require.InDelta(t, 10, testutil.ToFloat64(events.unknown.WithLabelValues("JSON.SET")), 0)
+	require.InDelta(t, 1, testutil.ToFloat64(events.unknown.WithLabelValues("(max-memory)")), 0)
+	for i := range 2 * maxCommandLabels {
+		o.Rewritten(aof.RewriteReport{Carried: 1, Unknown: map[string]int64{fmt.Sprint("NAME", i): 1}})
+	}
+	count, err := testutil.GatherAndCount(registry, "aofsidecar_rewrite_unknown_commands_total")
+	require.NoError(t, err)
+	require.Equal(t, maxCommandLabels+1, count)
+	require.InDelta(t, maxCommandLabels+2, testutil.ToFloat64(events.unknown.WithLabelValues("other")), 0)
+
+	logs.TakeAll()
+	o.RewriteFailed(aof.RewriteFailure{Err: aof.ErrSuperseded, Interrupted: true})
+	o.RewriteFailed(aof.RewriteFailure{Err: syscall.ENOSPC, InRow: 3, Retry: time.Minute})
+	require.Equal(t, 1, logs.FilterLevelExact(zap.ErrorLevel).FilterField(zap.Duration("retry_in", time.Minute)).Len())
+	for result, n := range map[string]float64{"nothing": 1, "done": 3 + 2*maxCommandLabels, "interrupted": 1, "failed": 1} {
+		require.InDelta(t, n, testutil.ToFloat64(events.rewrites.WithLabelValues(result)), 0, result)
+	}
 }
 
 // TestSlowFsyncsDoNotFillTheLog holds that a disk that is always slow, or slow every other time, costs a line now and then.

@@ -13,7 +13,7 @@ const jones = 0x95ac9329ac4bc9b5
 const crcStep = 16
 
 // crc is the CRC64 of RDB files: polynomial Jones, initial value 0, no final xor. It takes 16 bytes at a time with
-// as many tables. hash/crc64 takes 8 and builds the tables at every call, which is 1.4 times slower in blocks of
+// as many tables. hash/crc64 takes 8 and builds the tables at every call, which is half as fast in blocks of
 // 128 KiB, and many times slower in small ones.
 type crc struct {
 	tables *[crcStep]crc64.Table
@@ -47,10 +47,12 @@ func (c *crc) Write(p []byte) (int, error) {
 	n, sum, t := len(p), c.sum, c.tables
 	for ; len(p) >= crcStep; p = p[crcStep:] {
 		a, b := sum^binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:])
-		sum = t[15][byte(a)] ^ t[14][byte(a>>8)] ^ t[13][byte(a>>16)] ^ t[12][byte(a>>24)] ^
-			t[11][byte(a>>32)] ^ t[10][byte(a>>40)] ^ t[9][byte(a>>48)] ^ t[8][byte(a>>56)] ^
-			t[7][byte(b)] ^ t[6][byte(b>>8)] ^ t[5][byte(b>>16)] ^ t[4][byte(b>>24)] ^
-			t[3][byte(b>>32)] ^ t[2][byte(b>>40)] ^ t[1][byte(b>>48)] ^ t[0][byte(b>>56)]
+		// What waits for the step before is only a: its eight are summed as a tree, beside those of b.
+		behind := ((t[7][byte(b)] ^ t[6][byte(b>>8)]) ^ (t[5][byte(b>>16)] ^ t[4][byte(b>>24)])) ^
+			((t[3][byte(b>>32)] ^ t[2][byte(b>>40)]) ^ (t[1][byte(b>>48)] ^ t[0][byte(b>>56)]))
+		low := (t[15][byte(a)] ^ t[14][byte(a>>8)]) ^ (t[13][byte(a>>16)] ^ t[12][byte(a>>24)])
+		high := (t[11][byte(a>>32)] ^ t[10][byte(a>>40)]) ^ (t[9][byte(a>>48)] ^ t[8][byte(a>>56)])
+		sum = behind ^ (low ^ high)
 	}
 	for _, b := range p {
 		sum = t[0][byte(sum)^b] ^ sum>>8

@@ -49,7 +49,7 @@
 //
 // # Invariants
 //
-// Memory is a buffer of 128 KiB and tables of 32 KiB, plus the current key and what lies before it in its entry, plus short values of auxiliary
+// Memory is a buffer of 128 KiB (768 KiB with [NewReaderAhead]) and tables of 32 KiB, plus the current key and what lies before it in its entry, plus short values of auxiliary
 // fields (twice the buffer and tables for a later version); it grows as bytes arrive, never by an announced length. Nothing is allocated per entry once these have
 // grown. A decoder allocates the scratch of the largest element or compressed blob, which its compressed length bounds (264 times at most), and nothing per
 // element or by an announced length or count; DecodeStream's result is as large as the decompressed stream. The package does no I/O but through io.Reader and io.Writer.
@@ -57,4 +57,8 @@
 // # Concurrency
 //
 // A Reader or Writer is for one goroutine. There is no shared state: functions may run in any number of them.
+//
+// A large file is copied by three goroutines: that of NewReaderAhead reads and sums, the caller's walks, that of [NewWriterBehind] sums and writes. They
+// hand blocks of 256 KiB to each other, of which there are three on either side, and end with Reader.Close and Writer.Close or Stop. What
+// they return, and in what order the writer below gets it, is as without them; only an error of that writer comes later, at last from Close.
 package rdb

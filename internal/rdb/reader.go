@@ -83,8 +83,10 @@ func NewReader(r io.Reader) (*Reader, error) {
 }
 
 // newReader is NewReader, and takes later versions, too.
-func newReader(r io.Reader) (*Reader, error) {
-	rd := &Reader{src: newSource(r), value: []byte{}}
+func newReader(r io.Reader) (*Reader, error) { return openReader(newSource(r)) }
+
+func openReader(src source) (*Reader, error) {
+	rd := &Reader{src: src, value: []byte{}}
 	rd.magic = string(rd.src.next(magicBytes))
 	if rd.src.err != nil {
 		return nil, rd.src.err
@@ -146,6 +148,9 @@ func (r *Reader) Next() (Item, error) {
 	}
 	if r.done {
 		r.src.unwant()
+		if err := r.FlushRun(); err != nil {
+			return Item{}, err
+		}
 		return Item{}, io.EOF
 	}
 	r.item.HeadBytes = r.src.headLen()
@@ -161,6 +166,7 @@ func (r *Reader) Skip() error {
 // CopyRaw writes the current item to w as it is in the file: expiry and the like, type, key and value. Memory does not
 // follow the value's size: it is written in pieces. It belongs right after Next: once the item is copied or skipped it writes nothing.
 func (r *Reader) CopyRaw(w io.Writer) error {
+	r.src.pay()
 	r.src.copyTo(w)
 	err := r.walk()
 	r.src.unwant()
@@ -168,6 +174,38 @@ func (r *Reader) CopyRaw(w io.Writer) error {
 		err = r.src.err
 	}
 	return err
+}
+
+// CopyRun is CopyRaw for many items in a row: they may be written later, together, but in their order and before what CopyRaw writes.
+// FlushRun writes those that are left, and so does Next before it returns io.EOF.
+func (r *Reader) CopyRun(w io.Writer) error {
+	s := &r.src
+	if s.from < 0 {
+		return s.err
+	}
+	if len(s.head) > 0 || s.owedEnd != s.from || s.owedTo != w {
+		s.pay()
+	}
+	s.copyTo(w)
+	err := r.walk()
+	if err == nil {
+		s.owe(w)
+		err = s.err
+	}
+	return err
+}
+
+// FlushRun writes what CopyRun has not written yet.
+func (r *Reader) FlushRun() error {
+	r.src.pay()
+	return r.src.err
+}
+
+// Close ends what NewReaderAhead began: after it, nobody reads the input. A Reader of NewReader needs none. It may be called again.
+func (r *Reader) Close() {
+	if r.src.ahead != nil {
+		r.src.ahead.close()
+	}
 }
 
 // Rest returns what follows the RDB in the input, once Next returned io.EOF: the commands of an AOF file with an RDB

@@ -36,12 +36,19 @@ type source struct {
 	w    io.Writer
 	head []byte
 
+	// If owed >= 0, buf[owed:owedEnd] are items that go to owedTo before they leave the buffer: a run, which is written at once.
+	owed, owedEnd int
+	owedTo        io.Writer
+
+	// ahead reads and sums, where it is not this goroutine that does.
+	ahead *ahead
+
 	// scratch holds a compressed string.
 	scratch []byte
 }
 
 func newSource(r io.Reader) source {
-	return source{r: r, buf: make([]byte, bufferSize), crc: newCRC(), from: -1}
+	return source{r: r, buf: make([]byte, bufferSize), crc: newCRC(), from: -1, owed: -1}
 }
 
 // offset returns how many bytes are consumed.
@@ -77,15 +84,14 @@ func (s *source) fill(n int) bool {
 // read reads at least one byte more into the buffer; false is the end of the input or an error. It sums and makes
 // room only when the buffer's end is reached, so that a source of many small reads is summed in large blocks all the same.
 func (s *source) read() bool {
-	if s.end == len(s.buf) {
+	if s.ahead == nil && s.end == len(s.buf) {
 		s.compact()
 	}
 	for range maxEmptyReads {
 		if s.err != nil {
 			return false
 		}
-		n, err := s.r.Read(s.buf[s.end:])
-		s.end += n
+		n, err := s.more()
 		switch {
 		case n > 0:
 			return true // an error comes again
@@ -99,11 +105,29 @@ func (s *source) read() bool {
 	return false
 }
 
+// more reads once.
+func (s *source) more() (int, error) {
+	if s.ahead != nil {
+		return s.swap()
+	}
+	n, err := s.r.Read(s.buf[s.end:])
+	s.end += n
+	return n, err
+}
+
+// leave hands on what is to be handed on before it leaves the buffer. What is wanted begins at pos then.
+func (s *source) leave() {
+	s.pay()
+	if s.from >= 0 {
+		s.flush()
+	}
+}
+
 // compact moves what is not consumed to the start of the buffer.
 func (s *source) compact() {
 	s.sumConsumed()
+	s.leave()
 	if s.from >= 0 {
-		s.flush()
 		s.from = 0
 	}
 	s.base += int64(s.pos)
@@ -162,6 +186,30 @@ func (s *source) unwant() {
 		s.flush()
 	}
 	s.from, s.w = -1, nil
+}
+
+// owe makes the wanted bytes that are consumed a part of the run that is owed to w, and ends want.
+func (s *source) owe(w io.Writer) {
+	if s.owed < 0 {
+		s.owed, s.owedTo = s.from, w
+	}
+	s.owedEnd = s.pos
+	s.from, s.w = -1, nil
+}
+
+// pay writes the run that is owed.
+func (s *source) pay() {
+	if s.owed < 0 {
+		return
+	}
+	p, w := s.buf[s.owed:s.owedEnd], s.owedTo
+	s.owed, s.owedTo = -1, nil
+	if s.err != nil {
+		return
+	}
+	if _, err := w.Write(p); err != nil {
+		s.err = fmt.Errorf("write raw entries: %w", err)
+	}
 }
 
 // skip consumes n bytes.

@@ -1,0 +1,77 @@
+package fold_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/aof/fold"
+	"github.com/aofsidecar/aofsidecar/internal/keyspace"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+)
+
+// A key whose value is far over the limit is carried, alone, and said: whether its value is in the base, comes with a command or grows bit by bit.
+func TestOneKeyOverTheMemoryLimit(t *testing.T) {
+	const limit = 100_000
+	large := strings.Repeat("v", 3*limit)
+	grown := make([]string, 300)
+	for i := range grown {
+		grown[i] = "RPUSH big " + strings.Repeat("e", limit/100)
+	}
+	for name, tc := range map[string]struct{ base, increment []string }{
+		"in the base":   {[]string{"SET a 1", "SET b 1", "SET big " + large}, []string{"APPEND big x", "INCR a"}},
+		"in a command":  {[]string{"SET a 1", "SET b 1"}, []string{"INCR a", "SET big " + large, "APPEND big x"}},
+		"grown":         {[]string{"SET a 1", "SET b 1"}, append(grown, "INCR a")},
+		"by an offset":  {[]string{"SET a 1", "SET b 1", "SET big x"}, []string{fmt.Sprintf("SETRANGE big %d x", 3*limit), "INCR a"}},
+		"by its second": {[]string{"SET a 1", "SET b 1", "SET big " + large[:limit/2]}, []string{"INCR a", "APPEND big " + large}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, noPreamble := range []bool{false, true} {
+				opt := fold.Options{MaxMemory: limit, NoPreamble: noPreamble}
+				res, _ := requireFold(t, baseOf(t, tc.base...), opt, commandsOf(tc.increment...))
+				require.EqualValues(t, 1, res.Copied)
+				require.EqualValues(t, 1, res.Touched)
+				require.EqualValues(t, 1, res.Carried)
+				require.Equal(t, map[string]int64{"(max-memory)": 1}, res.Unknown)
+			}
+		})
+	}
+}
+
+// A carry that outgrows its limit is given up; up to that it is taken.
+func TestCarryOutgrowsItsLimit(t *testing.T) {
+	increment := commandsOf("M.X a 1", "M.X a "+strings.Repeat("2", 1000), "INCR b")
+	carried, _ := requireFold(t, baseOf(t, "SET a 0"), fold.Options{}, increment)
+	for limit, fits := range map[int64]bool{carried.CarriedBytes: true, carried.CarriedBytes - 1: false, 1: false} {
+		in := fold.Input{Base: source("base", baseOf(t, "SET a 0")), Increments: []fold.Source{source("increment", increment)}}
+		_, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), Keys: firstArg, MaxCarry: limit})
+		if fits {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorAs(t, err, new(*fold.CannotError))
+	}
+}
+
+// Nobody but the module knows what its values mean, but how long they are can be known: they go over as bytes, wherever a command puts them.
+func TestModuleValueIsCopiedRaw(t *testing.T) {
+	value := rdb.AppendLength(nil, 1<<40) // the module's id; then an unsigned integer, a string, and the end
+	value = append(value, 2, 5, 5, 4, 'd', 'a', 't', 'a', 0)
+	var base bytes.Buffer
+	w := rdb.NewWriter(&base, format)
+	require.NoError(t, w.SelectDB(0))
+	for _, key := range []string{"copied", "touched"} {
+		require.NoError(t, w.Key(rdb.TypeModule2, rdb.Attributes{}, []byte(key), value))
+	}
+	require.NoError(t, w.Close())
+	in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{source("increment", commandsOf("COPY touched twin", "INCR a"))}}
+	var out bytes.Buffer
+	res, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
+	require.NoError(t, err)
+	require.Equal(t, []int64{1, 3, 0}, []int64{res.Copied, res.Touched, res.Carried})
+	require.Equal(t, 3, bytes.Count(out.Bytes(), value))
+}
