@@ -115,7 +115,9 @@ func (f *folder) read(ctx context.Context) error {
 }
 
 func (f *folder) planned(ctx context.Context) error {
-	if err := f.commands(mark{}).each(ctx, f.plan.command); err != nil {
+	c := f.commands(mark{})
+	c.near = f.plan.near
+	if err := c.each(ctx, f.plan.command); err != nil {
 		return err
 	}
 	f.plan.end()
@@ -250,7 +252,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 	)
 	all := part == nil && !f.keys.anyTaint && !f.keys.anyDead
 	c := f.commands(f.plan.start)
-	c.now = sp.SetTime
+	c.now, c.near = sp.SetTime, sp.Near
 	return c.each(ctx, func(c *command) error {
 		f.opt.Table.Plan(c.args, &plan)
 		switch plan.Effect {
