@@ -166,11 +166,10 @@ func (in *rewriteInput) unknown(err error) *rdb.UnknownError {
 	if !code && !version {
 		return nil
 	}
-	sum, err := rdb.Check(io.NewSectionReader(in.base, 0, in.base.size))
-	if err != nil {
-		return nil
+	if sum, err := rdb.Check(io.NewSectionReader(in.base, 0, in.base.size)); err == nil {
+		return sum.Unwalked
 	}
-	return sum.Unwalked
+	return nil
 }
 
 // createTemp makes a new temporary file, also where one of that name was left.

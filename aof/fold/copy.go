@@ -101,6 +101,9 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 		return &InputError{File: l.base.Name, Offset: r.Offset(), Err: fmt.Errorf("the key %.64q comes twice, and no server loads that", it.Key)}
 	}
 	l.keys.info[id].flags |= seen
+	if l.keys.isDead(id) {
+		return nil
+	}
 	if l.keys.isTainted(id) {
 		if l.plan.allDropped {
 			return nil
@@ -173,7 +176,7 @@ func (f *folder) load(ctx context.Context, sp *keyspace.Space, n int) error {
 			return nil
 		}
 		info := &f.keys.info[f.keys.root(id)]
-		if info.flags&tainted != 0 || int(info.pass) != n {
+		if info.flags&(tainted|dead) != 0 || int(info.pass) != n {
 			return nil
 		}
 		limit := int64(0)

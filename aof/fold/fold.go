@@ -96,14 +96,32 @@ func (f *folder) step(bytes int64) {
 
 // read plans.
 func (f *folder) read(ctx context.Context) error {
-	f.plan = newPlanner(f.opt)
-	if err := f.commands(mark{}).each(ctx, f.plan.command); err != nil {
+	f.plan = newPlanner(f.opt, nil)
+	if err := f.planned(ctx); err != nil {
 		return err
 	}
-	f.keys = f.plan.keys
-	f.keys.linkPatterns()
+	if watch := f.keys.mortal(); len(watch) > 0 {
+		for i := range f.files {
+			f.total += f.files[i].Size
+		}
+		f.plan = newPlanner(f.opt, watch)
+		if err := f.planned(ctx); err != nil {
+			return err
+		}
+	}
 	f.maybe = newFilter(f.keys)
 	f.res.Unknown = f.plan.unknown
+	return nil
+}
+
+func (f *folder) planned(ctx context.Context) error {
+	c := f.commands(mark{})
+	c.near = f.plan.near
+	if err := c.each(ctx, f.plan.command); err != nil {
+		return err
+	}
+	f.plan.end()
+	f.keys = f.plan.keys
 	return nil
 }
 
@@ -232,9 +250,9 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 		plan keyspace.Plan
 		dbs  dbMap
 	)
-	all := part == nil && !f.keys.anyTaint
+	all := part == nil && !f.keys.anyTaint && !f.keys.anyDead
 	c := f.commands(f.plan.start)
-	c.now = sp.SetTime
+	c.now, c.near = sp.SetTime, sp.Near
 	return c.each(ctx, func(c *command) error {
 		f.opt.Table.Plan(c.args, &plan)
 		switch plan.Effect {
@@ -252,11 +270,11 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 	})
 }
 
-// mine reports whether the command's keys are of this part, and not carried. All of them are linked, so that one tells.
+// mine reports whether the command's keys are of this part, and neither carried nor dead. All of them are linked, so that one tells.
 func (f *folder) mine(dbs *dbMap, c *command, plan *keyspace.Plan, part []keyID, n int) bool {
 	root := f.rootOf(dbs, c, plan)
 	info := &f.keys.info[root]
-	return info.flags&tainted == 0 && (part == nil || int(info.pass) == n)
+	return info.flags&(tainted|dead) == 0 && (part == nil || int(info.pass) == n)
 }
 
 // rootOf returns the link that the plan's keys are in.
@@ -269,7 +287,7 @@ func (f *folder) rootOf(dbs *dbMap, c *command, plan *keyspace.Plan) keyID {
 	if u.Pattern {
 		return f.keys.root(f.keys.addPattern(db, u.Key))
 	}
-	return f.keys.root(f.keys.find(db, u.Key))
+	return f.keys.root(f.keys.at(f.keys.find(db, u.Key), c.where))
 }
 
 // split divides the links into parts whose values, as far as the base tells, fit.
@@ -277,7 +295,7 @@ func (f *folder) split() [][]keyID {
 	sizes := map[keyID]int64{}
 	for id := range f.keys.info {
 		root := f.keys.root(keyID(id))
-		if f.keys.info[root].flags&tainted == 0 {
+		if f.keys.info[root].flags&(tainted|dead) == 0 {
 			sizes[root] += keyCost + int64(f.keys.info[id].raw)*expansion
 		}
 	}

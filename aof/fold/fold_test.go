@@ -2,6 +2,7 @@ package fold_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
@@ -19,13 +21,19 @@ import (
 
 var format = rdb.Format{Dialect: rdb.Redis, Version: 11}
 
+// tb is a test or one check of rapid's.
+type tb interface {
+	rapid.TB
+	Context() context.Context
+}
+
 // source is a file in memory.
 func source(name string, data []byte) fold.Source {
 	return fold.Source{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
 }
 
 // baseOf is an RDB with what the commands make; SELECT works.
-func baseOf(t *testing.T, lines ...string) []byte {
+func baseOf(t tb, lines ...string) []byte {
 	t.Helper()
 	sp := keyspace.New(keyspace.NewTable(), keyspace.Options{Format: format})
 	run(t, sp, commandsOf(lines...))
@@ -60,7 +68,7 @@ func commandsOf(lines ...string) []byte {
 }
 
 // load returns what a loader has of a base and increments, as text.
-func load(t *testing.T, base []byte, increments ...[]byte) map[string]string {
+func load(t tb, base []byte, increments ...[]byte) map[string]string {
 	t.Helper()
 	sp := keyspace.New(keyspace.NewTable(), keyspace.Options{Format: format})
 	tail := base
@@ -111,7 +119,7 @@ func load(t *testing.T, base []byte, increments ...[]byte) map[string]string {
 }
 
 // run runs commands as a loader does. M.X is a module's command that appends: it can be run here, and the fold does not know it.
-func run(t *testing.T, sp *keyspace.Space, commands []byte) {
+func run(t tb, sp *keyspace.Space, commands []byte) {
 	t.Helper()
 	rd := resp.NewReader(bytes.NewReader(commands))
 	rd.MaxArgBytes = -1
@@ -140,7 +148,7 @@ func firstArg(args [][]byte) ([][]byte, bool) {
 }
 
 // requireFold folds, and wants the result to be what a loader makes of the input.
-func requireFold(t *testing.T, base []byte, opt fold.Options, increments ...[]byte) (fold.Result, []byte) {
+func requireFold(t tb, base []byte, opt fold.Options, increments ...[]byte) (fold.Result, []byte) {
 	t.Helper()
 	in := fold.Input{Base: source("base", base)}
 	for i, data := range increments {
@@ -198,7 +206,7 @@ func TestFold(t *testing.T) {
 		},
 		"tainted through a transaction": {
 			base:      []string{"SET a 0", "SET b 0"},
-			increment: []string{"MULTI", "M.X a 1", "APPEND b 2", "MSET a 3 c 4", "EXEC"},
+			increment: []string{"MULTI", "M.X a 1", "APPEND b 2", "MSETNX a 3 c 4", "EXEC"},
 			want:      fold.Result{Touched: 1, Carried: 2},
 		},
 		"slots":   {base: []string{"SET a 0", "SET b 0", "SET {a}2 0"}, increment: []string{"APPEND {a}2 1", "CLUSTER FLUSHSLOT 15495", "APPEND a 2"}, want: fold.Result{Copied: 1, Touched: 1}},

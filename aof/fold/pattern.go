@@ -21,7 +21,7 @@ func (t *keyTable) addPattern(db int, text []byte) keyID {
 		}
 	}
 	prefix, suffix, _ := bytes.Cut(bytes.Clone(text), []byte("*"))
-	p := pattern{prefix: prefix, suffix: suffix, text: string(text), id: t.node(isPattern)}
+	p := pattern{prefix: prefix, suffix: suffix, text: string(text), id: t.node(patterned)}
 	t.patterns[db] = append(t.patterns[db], p)
 	return p.id
 }
@@ -45,9 +45,22 @@ func (t *keyTable) linkMatching(db int, key []byte, id keyID) {
 	}
 }
 
-// linkPatterns links each pattern with the keys that match it.
+// meets reports whether a key may match both.
+func (p *pattern) meets(q *pattern) bool {
+	return (bytes.HasPrefix(p.prefix, q.prefix) || bytes.HasPrefix(q.prefix, p.prefix)) &&
+		(bytes.HasSuffix(p.suffix, q.suffix) || bytes.HasSuffix(q.suffix, p.suffix))
+}
+
+// linkPatterns links each pattern with the keys that match it, and with those that a key of the base, which is known too late, may match as well.
 func (t *keyTable) linkPatterns() {
-	for db := range t.patterns {
+	for db, patterns := range t.patterns {
+		for i := range patterns {
+			for j := range i {
+				if t.anyTaint && patterns[i].meets(&patterns[j]) {
+					t.link(patterns[i].id, patterns[j].id)
+				}
+			}
+		}
 		keys := t.db(db)
 		for n := range keys.All() {
 			t.linkMatching(db, keys.Name(n), n.Value)

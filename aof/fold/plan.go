@@ -20,11 +20,19 @@ type planner struct {
 	slots      [][2]int     // the base's entries in these cluster slots are
 	functions  [][][]byte   // the commands on function libraries
 	unknown    map[string]int64
+	watch      *watch // nil: no key has generations
 }
 
-func newPlanner(opt *Options) *planner {
-	return &planner{opt: opt, keys: newKeyTable(), dropped: map[int]bool{}, unknown: map[string]int64{}}
+func newPlanner(opt *Options, keys keySet) *planner {
+	p := &planner{opt: opt, keys: newKeyTable(), dropped: map[int]bool{}, unknown: map[string]int64{}}
+	if keys != nil {
+		p.watch = &watch{keys: keys, flushes: newFlushes()}
+	}
+	return p
 }
+
+// near fetches what is known of keys.
+func (p *planner) near(db int, keys [][]byte) { p.keys.db(p.dbs.of(db)).Near(keys) }
 
 func (p *planner) command(c *command) error {
 	p.opt.Table.Plan(c.args, &p.plan)
@@ -36,8 +44,14 @@ func (p *planner) command(c *command) error {
 		p.dbs.swap(p.plan.A, p.plan.B)
 	case keyspace.FlushDB:
 		p.dropped[p.dbs.of(c.db)] = true
+		if p.watch != nil {
+			p.watch.dbs[p.dbs.of(c.db)] = c.where
+		}
 	case keyspace.FlushSlots:
 		p.slots = append(p.slots, p.plan.Slots...)
+		if p.watch != nil {
+			p.watch.flushSlots(p.plan.Slots, c.where)
+		}
 	case keyspace.FlushAll:
 		p.forget(c.next)
 	case keyspace.Run:
@@ -57,6 +71,9 @@ func (p *planner) forget(at mark) {
 	p.start, p.allDropped = at, true
 	p.dropped, p.slots = map[int]bool{}, nil
 	clear(p.unknown)
+	if p.watch != nil {
+		p.watch.flushes = newFlushes()
+	}
 }
 
 // stranger taints the keys of a command that the table does not have.
@@ -82,6 +99,9 @@ func (p *planner) stranger(c *command) error {
 // touch takes the keys of the plan, and links them.
 func (p *planner) touch(c *command, taint bool) {
 	first, old := noKey, keyID(len(p.keys.info))
+	if p.watch != nil {
+		p.watch.anew = !taint && onlyOverwrites(p.plan.Keys)
+	}
 	for i := range p.plan.Keys {
 		id := p.use(c, &p.plan.Keys[i], old)
 		if first == noKey {
@@ -89,6 +109,9 @@ func (p *planner) touch(c *command, taint bool) {
 		} else {
 			p.keys.link(first, id)
 		}
+	}
+	if p.watch != nil {
+		p.leave(c)
 	}
 	if taint {
 		p.unknown[string(bytes.ToUpper(c.args[0][:min(len(c.args[0]), 64)]))]++
@@ -113,6 +136,9 @@ func (p *planner) use(c *command, u *keyspace.KeyUse, old keyID) keyID {
 		p.keys.info[id].flags |= overwritten
 	case id >= old && u.Use != keyspace.Overwrites:
 		p.keys.info[id].flags &^= overwritten
+	}
+	if p.watch != nil {
+		return p.generation(c, db, u.Key, id, fresh)
 	}
 	return id
 }

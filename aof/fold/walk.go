@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/aofsidecar/aofsidecar/internal/names"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
@@ -35,6 +36,8 @@ type commands struct {
 	now   func(ms int64) // told of marks; nil: nobody is
 	step  func(bytes int64)
 	ring  *ring
+	near  func(db int, keys [][]byte) // told of what are probably keys of the next commands; nil: nobody is
+	keys  [names.NearNames][]byte     // for near
 }
 
 // each calls visit for all commands but SELECT, MULTI and EXEC and what is no data. A transaction is nothing here: none is torn, and nobody
@@ -67,6 +70,9 @@ func (c *commands) file(ctx context.Context, i int, visit func(*command) error) 
 		told = cmd.next.at
 		b := ahead.next()
 		for j := range b.commands {
+			if j%names.NearNames == 0 {
+				c.fetch(cmd.db, b, j)
+			}
 			p := &b.commands[j]
 			cmd.where.at, cmd.next.at = base+p.start, base+p.end
 			cmd.args = b.args[p.first : p.first+p.n : p.first+p.n]
@@ -82,6 +88,21 @@ func (c *commands) file(ctx context.Context, i int, visit func(*command) error) 
 		}
 		ahead.done(b)
 	}
+}
+
+// fetch tells near what comes: of most commands the first argument is the key.
+func (c *commands) fetch(db int, b *batch, from int) {
+	if c.near == nil {
+		return
+	}
+	n := 0
+	for _, p := range b.commands[from:min(from+len(c.keys), len(b.commands))] {
+		if p.n > 1 && p.kind == resp.Other {
+			c.keys[n] = b.args[p.first+1]
+			n++
+		}
+	}
+	c.near(db, c.keys[:n])
 }
 
 // pause tells how far it got, and returns why to stop.

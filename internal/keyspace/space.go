@@ -147,6 +147,14 @@ func (s *Space) db(n int) *database {
 	return d
 }
 
+// Near fetches into the processor's cache what commands on these keys, of which there are at most names.NearNames, will look at. It changes
+// nothing.
+func (s *Space) Near(db int, keys [][]byte) {
+	if s.near != nil && s.nearDB == db {
+		s.near.keys.Near(keys)
+	}
+}
+
 // set makes a copy of e what is there, whatever was. What e is accounted with counts for the copy.
 func (s *Space) set(at place, e *entry) {
 	there, _ := s.db(at.db).add([]byte(at.key))

@@ -3,7 +3,8 @@
 // # Place in the flow
 //
 // The fold finds each key of each command twice: in the plan (aof/fold) and among the values (internal/keyspace). Both are a [Table]. A map from
-// string to pointer costs four misses of the processor's cache for that, and an allocation for each value; here it is three, and none.
+// string to pointer costs four misses of the processor's cache for that, and an allocation for each value; here it is two, and none, and
+// [Table.Near] has them overlap.
 //
 // # Layout
 //

@@ -28,6 +28,8 @@ type Table[V any] struct {
 	live  int
 	last  *Node[V] // that Find returned, or nil
 	seed  maphash.Seed
+
+	fetched uint32 // without a meaning: it keeps the compiler from leaving out Near's reads
 }
 
 // slot says where a name is; number 0: it is free.

@@ -38,6 +38,7 @@ func TestLikeAMap(t *testing.T) {
 			}
 			require.Equal(t, len(model), table.Len())
 		}
+		table.Near([][]byte{nil, []byte("1")})
 		for name, value := range model {
 			node := table.Find([]byte(name))
 			require.NotNil(t, node, name)
@@ -107,6 +108,15 @@ func TestAllocs(t *testing.T) {
 		table.Add(a)
 		table.Add(b)
 	}))
+	large, list := names.Table[int]{}, [][]byte{a, b, nil}
+	for i := range 10_000 {
+		large.Add(strconv.AppendInt(nil, int64(i), 10))
+	}
+	for i := range 40 {
+		list = append(list, strconv.AppendInt(nil, int64(i), 10))
+	}
+	require.Zero(t, testing.AllocsPerRun(100, func() { large.Near(list) }))
+	require.Equal(t, 10_000, large.Len())
 }
 
 func BenchmarkFind(b *testing.B) {
