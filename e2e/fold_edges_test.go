@@ -301,11 +301,16 @@ func (a *anyCase) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (a *anyCase) change(args []any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if name, ok := args[0].(string); ok && a.oneField && slices.Contains(timedFields, name) {
-		if at := slices.Index(args, any("FIELDS")); at > 0 {
-			for i := at + 3; i < len(args); i++ {
-				args[i] = args[at+2]
-			}
+	if name, ok := args[0].(string); ok && a.oneField {
+		first := len(args)
+		if at := slices.Index(args, any("FIELDS")); at > 0 && slices.Contains(timedFields, name) {
+			first = at + 2
+		}
+		if name == "HDEL" {
+			first = 2
+		}
+		for i := first + 1; i < len(args); i++ {
+			args[i] = args[first]
 		}
 	}
 	for i, arg := range args {
