@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
@@ -36,25 +37,31 @@ func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, erro
 	if err := f.look(in); err != nil {
 		return Result{}, err
 	}
-	if err := f.read(ctx); err != nil {
+	write, err := f.prepare(ctx)
+	if err != nil {
 		return Result{}, err
 	}
-	var err error
-	if opt.NoPreamble {
-		f.out, err = newRESPOutput(w, f.res.Format)
-	} else {
-		f.out, err = newRDBOutput(w, f.res.Format, opt.Aux)
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("begin new base: %w", err)
+	if err := f.begin(w); err != nil {
+		return Result{}, err
 	}
 	defer f.out.stop()
-	if err := f.write(ctx); err != nil {
+	if err := write(ctx); err != nil {
 		return Result{}, err
 	}
 	f.res.Bytes, err = f.out.close()
 	f.res.Keys = f.out.keys()
 	return f.res, err
+}
+
+// prepare does what comes before anything is written, and returns what does the rest.
+func (f *folder) prepare(ctx context.Context) (write func(context.Context) error, err error) {
+	if f.isSmall() {
+		w := f.newWhole()
+		if done, err := w.prepare(ctx); done || err != nil {
+			return w.write, err
+		}
+	}
+	return f.write, f.read(ctx)
 }
 
 // look finds out what the files are.
@@ -167,6 +174,9 @@ func (f *folder) functions(libraries *keyspace.Space) error {
 // passes runs the commands on each part of the touched keys. The first part is in sp already unless reload.
 func (f *folder) passes(ctx context.Context, sp *keyspace.Space, parts [][]keyID, reload bool) error {
 	for n := 1; len(parts) > 0; n++ {
+		if n > math.MaxUint16 { // keyInfo has no more
+			return &CannotError{What: fmt.Sprintf("the memory limit of %d bytes is too little: it would take more than %d passes", f.opt.MaxMemory, n-1)}
+		}
 		part := parts[0]
 		parts = parts[1:]
 		f.number(part, n)

@@ -6,6 +6,7 @@ import "github.com/aofsidecar/aofsidecar/internal/rdb"
 type rawValue struct {
 	typ  rdb.Type
 	body []byte
+	use  *rdb.Attributes // when it was used last, or how often; nil: not known
 }
 
 func (v *rawValue) typeName() string { return v.typ.Kind() }

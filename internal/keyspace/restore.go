@@ -94,7 +94,7 @@ func runRestore(c *call) error {
 	if err != nil {
 		return err
 	}
-	made := &entry{value: &rawValue{typ, bytes.Clone(body)}, expire: o.expire}
+	made := &entry{value: &rawValue{typ: typ, body: bytes.Clone(body)}, expire: o.expire}
 	c.space.set(place{c.db, string(c.args[1])}, made)
 	return nil
 }
