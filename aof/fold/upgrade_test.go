@@ -3,6 +3,7 @@ package fold_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
 
@@ -61,6 +63,27 @@ func TestCarryOfFieldExpiryIsBounded(t *testing.T) {
 	_, err := fold.Fold(t.Context(), in, &bytes.Buffer{}, fold.Options{Table: keyspace.NewTable(), MaxCarry: 20})
 	cannot := (*fold.CannotError)(nil)
 	require.ErrorAs(t, err, &cannot)
+}
+
+// Libraries come in a payload whose version only a later server reads. Where the upstream is not known, nobody can say that it refused them.
+func TestFunctionsOfALaterServer(t *testing.T) {
+	payload := rdb.AppendDump(nil, rdb.Format{Version: 12}, 0xF5, rdb.AppendString(nil, []byte("#!lua name=l\nreturn 1")))
+	in := fold.Input{
+		Base:       source("base", baseOf(t, "SET a 1")),
+		Increments: []fold.Source{source("increment", resp.AppendCommand(nil, []byte("FUNCTION"), []byte("RESTORE"), payload))},
+	}
+	var out bytes.Buffer
+	_, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
+	require.ErrorAs(t, err, new(*fold.CannotError))
+	_, err = fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable(), Upstream: rdb.Format{Version: 12}})
+	require.NoError(t, err)
+	require.Contains(t, out.String(), "name=l")
+
+	payload[len(payload)-1]++ // a wrong checksum, which every server refuses
+	in.Increments = []fold.Source{source("increment", resp.AppendCommand(nil, []byte("FUNCTION"), []byte("RESTORE"), payload))}
+	res, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), Upstream: rdb.Format{Version: 12}})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, res.Refused)
 }
 
 // A type of Redis 7.4 under a version that does not have it would be another in Valkey's dialect.
