@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
 // A key whose value is far over the limit is carried, alone, and said: whether its value is in the base, comes with a command or grows bit by bit.
@@ -40,6 +42,35 @@ func TestOneKeyOverTheMemoryLimit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A value that is small because it is compressed is not decompressed to find out that it is too large: a bitmap is six megabytes in an RDB and half a
+// gigabyte in memory.
+func TestCompressedValueOverTheMemoryLimit(t *testing.T) {
+	const size, limit = 32 << 20, 2 << 20
+	base := baseOf(t, fmt.Sprintf("SETRANGE big %d x", size), "SET a 1")
+	require.Less(t, len(base), limit/4)
+	payload := rdb.AppendDump(nil, format, rdb.TypeString, rdb.AppendString(nil, bytes.Repeat([]byte("v"), size)))
+	restore := resp.AppendCommand(nil, []byte("RESTORE"), []byte("restored"), []byte("0"), payload)
+	in := fold.Input{Base: source("base", base), Increments: []fold.Source{
+		source("increment 1", commandsOf("APPEND big x", "INCR a")), source("increment 2", restore),
+	}}
+	for _, noPreamble := range []bool{false, true} {
+		before := allocated()
+		res, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), MaxMemory: limit, NoPreamble: noPreamble})
+		require.NoError(t, err)
+		require.Equal(t, []int64{1, 2}, []int64{res.Touched, res.Carried})
+		if !noPreamble { // else it is written as a command
+			require.Less(t, allocated()-before, uint64(size))
+		}
+	}
+}
+
+// allocated is how many bytes were allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // A carry that outgrows its limit is given up; up to that it is taken.
