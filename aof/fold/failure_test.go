@@ -73,6 +73,28 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
+// What a module keeps beside its keys goes over as bytes, unless a flush came: RediSearch drops its indexes with that.
+func TestModuleDataBesideKeys(t *testing.T) {
+	aux := rdb.AppendLength([]byte{0xF7}, 1<<40) // the module's id, where it stands, a string, and the end
+	aux = append(aux, 2, 1, 5, 5, 'i', 'n', 'd', 'e', 'x', 0)
+	var base bytes.Buffer
+	w := rdb.NewWriter(&base, format)
+	_, err := w.Write(aux)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	for command, fits := range map[string]bool{"SET a 1": true, "SWAPDB 0 1": true, "FLUSHALL": false, "FLUSHDB": false, "CLUSTER FLUSHSLOT 1": false} {
+		in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{source("increment", commandsOf(command))}}
+		var out bytes.Buffer
+		_, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
+		if fits {
+			require.NoError(t, err)
+			require.Equal(t, 1, bytes.Count(out.Bytes(), aux))
+			continue
+		}
+		require.ErrorAs(t, err, new(*fold.CannotError), command)
+	}
+}
+
 // A carry that outgrows its limit is given up; up to that it is taken.
 func TestCarryOutgrowsItsLimit(t *testing.T) {
 	increment := commandsOf("M.X a 1", "M.X a "+strings.Repeat("2", 1000), "INCR b")
