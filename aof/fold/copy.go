@@ -152,12 +152,12 @@ func (f *folder) idOf(it *rdb.Item) keyID {
 	if id := f.find(it); id != noKey {
 		return id
 	}
-	if f.keys.matching(it.DB, it.Key) == noKey {
+	if !f.keys.matches(it.DB, it.Key) {
 		return noKey
 	}
 	id, _ := f.keys.add(it.DB, it.Key)
 	f.maybe.add(it.DB, it.Key)
-	f.keys.linkMatching(it.DB, it.Key, id)
+	f.keys.linkMatching(f.keys.patterns[it.DB], it.Key, id)
 	return id
 }
 

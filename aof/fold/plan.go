@@ -135,7 +135,7 @@ func (p *planner) use(c *command, u *keyspace.KeyUse, old keyID) keyID {
 	}
 	id, fresh := p.keys.add(db, u.Key)
 	switch {
-	case fresh && u.Use == keyspace.Overwrites && p.keys.matching(db, u.Key) == noKey:
+	case fresh && u.Use == keyspace.Overwrites && !p.keys.matches(db, u.Key):
 		p.keys.info[id].flags |= overwritten
 	case id >= old && u.Use != keyspace.Overwrites:
 		p.keys.info[id].flags &^= overwritten
