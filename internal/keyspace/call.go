@@ -25,7 +25,7 @@ func (c *call) entryIn(db int, key []byte) (*entry, error) {
 		return nil, err
 	}
 	if err := e.load(c.space.opt.Format); err != nil {
-		return nil, fmt.Errorf("key %q in database %d: %w", key, db, err)
+		return nil, fmt.Errorf("key %.64q in database %d: %w", key, db, err)
 	}
 	c.space.account(e, len(key))
 	return e, nil
