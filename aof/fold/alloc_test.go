@@ -18,7 +18,11 @@ func TestAllocs(t *testing.T) {
 		increment := resp.AppendCommandStrings(nil, "SELECT", "0")
 		for range rounds {
 			for _, args := range [][]string{
-				{"INCR", "n"}, {"SET", "s", "value"}, {"HSET", "h", "field", "value"}, {"SADD", "t", "member"}, {"ZADD", "z", "1", "member"},
+				{"INCR", "n"},
+				{"SET", "s", "value"},
+				{"HSET", "h", "field", "value"},
+				{"SADD", "t", "member"},
+				{"ZADD", "z", "1", "member"},
 				{"PEXPIREAT", "n", "9999999999999"},
 			} {
 				increment = resp.AppendCommandStrings(increment, args...)

@@ -105,7 +105,7 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 		return l.out.item(l.plan.dbs.number(it.DB), r, it)
 	}
 	if l.keys.is(id, seen) {
-		return &InputError{File: l.base.Name, Offset: r.Offset(), Err: fmt.Errorf("the key %.64q comes twice, and no server loads that", it.Key)}
+		return l.twice(r, it)
 	}
 	l.keys.info[id].flags |= seen
 	if l.keys.isDead(id) {
@@ -120,7 +120,11 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 	if l.keys.is(id, overwritten) || l.plan.allDropped {
 		return nil
 	}
-	b, err := readBody(r, it, l.room())
+	limit := int64(1)
+	if l.fits {
+		limit = l.room(l.sp)
+	}
+	b, err := readBody(r, it, limit)
 	if err != nil {
 		return err
 	}
@@ -130,21 +134,22 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 		return nil
 	}
 	if l.fits {
-		l.sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, expireOf(it))
+		l.sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, attributesOf(it))
 	}
 	return nil
 }
 
-// room is how many bytes the next value may have; 0: as many as it likes.
-func (l *loader) room() int64 {
-	switch {
-	case !l.fits:
-		return 1
-	case l.opt.MaxMemory == 0:
+// twice is the error for a key that the base has already.
+func (f *folder) twice(r *rdb.Reader, it *rdb.Item) error {
+	return &InputError{File: f.base.Name, Offset: r.Offset(), Err: fmt.Errorf("the key %.64q comes twice, and no server loads that", it.Key)}
+}
+
+// room is how many bytes the next value of sp may have; 0: as many as it likes.
+func (f *folder) room(sp *keyspace.Space) int64 {
+	if f.opt.MaxMemory == 0 {
 		return 0
-	default:
-		return max(1, l.opt.MaxMemory-l.sp.Used())
 	}
+	return max(1, f.opt.MaxMemory-sp.Used())
 }
 
 // idOf returns the key of an entry if anything touches it, else noKey.
@@ -186,18 +191,14 @@ func (f *folder) load(ctx context.Context, sp *keyspace.Space, n int) error {
 		if info.flags&(tainted|dead) != 0 || int(info.pass) != n {
 			return nil
 		}
-		limit := int64(0)
-		if f.opt.MaxMemory > 0 {
-			limit = max(1, f.opt.MaxMemory-sp.Used())
-		}
-		b, err := readBody(r, it, limit)
+		b, err := readBody(r, it, f.room(sp))
 		if err != nil {
 			return err
 		}
 		if b.over() {
 			return keyspace.ErrTooBig
 		}
-		sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, expireOf(it))
+		sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, attributesOf(it))
 		return nil
 	})
 }

@@ -12,6 +12,9 @@
 //     first command overwrites it.
 //  3. The increments are read again and run on what was kept ([keyspace.Space]), which is then written.
 //
+// Where the base is less than an eighth of the commands, all of it is kept instead, and the commands are read once ([whole]); if one of them is to be
+// carried, or memory is short, what was done is dropped, and it goes on as above. Nothing is written before that is known.
+//
 // Memory follows the keys that are touched. Where they are more than Options.MaxMemory, they are split into passes of whole links, and each pass
 // does 2 and 3 for its own, without copying.
 //

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"strings"
 	"testing"
@@ -82,8 +83,12 @@ func TestModuleDataBesideKeys(t *testing.T) {
 	_, err := w.Write(aux)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	for command, fits := range map[string]bool{"SET a 1": true, "SWAPDB 0 1": true, "FLUSHALL": false, "FLUSHDB": false, "CLUSTER FLUSHSLOT 1": false} {
-		in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{source("increment", commandsOf(command))}}
+	commands := map[string]bool{"SET a 1": true, "SWAPDB 0 1": true, "FLUSHALL": false, "FLUSHDB": false, "CLUSTER FLUSHSLOT 1": false}
+	for command, fits := range maps.Clone(commands) { // and in one go
+		commands[command+"\nSET b "+strings.Repeat("x", 10*base.Len())] = fits
+	}
+	for command, fits := range commands {
+		in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{source("increment", commandsOf(strings.Split(command, "\n")...))}}
 		var out bytes.Buffer
 		_, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
 		if fits {

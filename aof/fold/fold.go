@@ -37,25 +37,31 @@ func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, erro
 	if err := f.look(in); err != nil {
 		return Result{}, err
 	}
-	if err := f.read(ctx); err != nil {
+	write, err := f.prepare(ctx)
+	if err != nil {
 		return Result{}, err
 	}
-	var err error
-	if opt.NoPreamble {
-		f.out, err = newRESPOutput(w, f.res.Format)
-	} else {
-		f.out, err = newRDBOutput(w, f.res.Format, opt.Aux)
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("begin new base: %w", err)
+	if err := f.begin(w); err != nil {
+		return Result{}, err
 	}
 	defer f.out.stop()
-	if err := f.write(ctx); err != nil {
+	if err := write(ctx); err != nil {
 		return Result{}, err
 	}
 	f.res.Bytes, err = f.out.close()
 	f.res.Keys = f.out.keys()
 	return f.res, err
+}
+
+// prepare does what comes before anything is written, and returns what does the rest.
+func (f *folder) prepare(ctx context.Context) (write func(context.Context) error, err error) {
+	if f.isSmall() {
+		w := f.newWhole()
+		if done, err := w.prepare(ctx); done || err != nil {
+			return w.write, err
+		}
+	}
+	return f.write, f.read(ctx)
 }
 
 // look finds out what the files are.

@@ -33,7 +33,7 @@ func newPlanner(opt *Options, keys keySet) *planner {
 }
 
 // near fetches what is known of keys.
-func (p *planner) near(db int, keys [][]byte) { p.keys.db(p.dbs.of(db)).Near(keys) }
+func (p *planner) near(db int, keys [][]byte) { p.keys.db(p.dbs.of(db)).Near(keys, nil) }
 
 func (p *planner) command(c *command) error {
 	p.opt.Table.Plan(c.args, &p.plan)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,22 +69,26 @@ func TestCarryOfFieldExpiryIsBounded(t *testing.T) {
 // Libraries come in a payload whose version only a later server reads. Where the upstream is not known, nobody can say that it refused them.
 func TestFunctionsOfALaterServer(t *testing.T) {
 	payload := rdb.AppendDump(nil, rdb.Format{Version: 12}, 0xF5, rdb.AppendString(nil, []byte("#!lua name=l\nreturn 1")))
-	in := fold.Input{
-		Base:       source("base", baseOf(t, "SET a 1")),
-		Increments: []fold.Source{source("increment", resp.AppendCommand(nil, []byte("FUNCTION"), []byte("RESTORE"), payload))},
+	restored := func(payload []byte, more ...string) fold.Input {
+		increment := resp.AppendCommand(commandsOf(more...), []byte("FUNCTION"), []byte("RESTORE"), payload)
+		return fold.Input{Base: source("base", baseOf(t, "SET a 1")), Increments: []fold.Source{source("increment", increment)}}
 	}
-	var out bytes.Buffer
-	_, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
-	require.ErrorAs(t, err, new(*fold.CannotError))
-	_, err = fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable(), Upstream: rdb.Format{Version: 12}})
-	require.NoError(t, err)
-	require.Contains(t, out.String(), "name=l")
+	wrong := bytes.Clone(payload)
+	wrong[len(wrong)-1]++ // the checksum: every server refuses it
+	later := fold.Options{Table: keyspace.NewTable(), Upstream: rdb.Format{Version: 12}}
+	for _, more := range [][]string{nil, {"SET b " + strings.Repeat("x", 10_000)}} { // with a plan, and in one go
+		_, err := fold.Fold(t.Context(), restored(payload, more...), io.Discard, fold.Options{Table: keyspace.NewTable()})
+		require.ErrorAs(t, err, new(*fold.CannotError))
 
-	payload[len(payload)-1]++ // a wrong checksum, which every server refuses
-	in.Increments = []fold.Source{source("increment", resp.AppendCommand(nil, []byte("FUNCTION"), []byte("RESTORE"), payload))}
-	res, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), Upstream: rdb.Format{Version: 12}})
-	require.NoError(t, err)
-	require.EqualValues(t, 1, res.Refused)
+		var out bytes.Buffer
+		_, err = fold.Fold(t.Context(), restored(payload, more...), &out, later)
+		require.NoError(t, err)
+		require.Contains(t, out.String(), "name=l")
+
+		res, err := fold.Fold(t.Context(), restored(wrong, more...), io.Discard, later)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, res.Refused)
+	}
 }
 
 // A type of Redis 7.4 under a version that does not have it would be another in Valkey's dialect.

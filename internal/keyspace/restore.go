@@ -94,7 +94,7 @@ func runRestore(c *call) error {
 	if err != nil {
 		return err
 	}
-	made := &entry{value: &rawValue{typ, bytes.Clone(body)}, expire: o.expire}
+	made := &entry{value: &rawValue{typ: typ, body: bytes.Clone(body)}, expire: o.expire}
 	c.space.set(place{c.db, string(c.args[1])}, made)
 	return nil
 }
@@ -107,7 +107,7 @@ func (c *call) restored(payload []byte) (rdb.Type, []byte, error) {
 		return 0, nil, errFailed
 	}
 	if err == nil {
-		err = c.growBy(&rawValue{typ, body})
+		err = c.growBy(&rawValue{typ: typ, body: body})
 	}
 	if errors.Is(err, ErrTooBig) {
 		return 0, nil, err
