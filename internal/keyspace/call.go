@@ -18,10 +18,14 @@ func (c *call) entry(key []byte) (*entry, error) { return c.entryIn(c.db, key) }
 
 func (c *call) entryIn(db int, key []byte) (*entry, error) {
 	e := c.space.db(db).find(key)
-	if e == nil || !e.isRaw() {
+	if e == nil {
+		return nil, nil
+	}
+	raw, isRaw := e.value.(*rawValue)
+	if !isRaw {
 		return e, nil
 	}
-	if err := c.growBy(e.value.(*rawValue)); err != nil {
+	if err := c.growBy(raw); err != nil {
 		return nil, err
 	}
 	if err := e.load(c.space.opt.Format); err != nil {
