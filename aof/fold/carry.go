@@ -60,10 +60,12 @@ func (c *carrier) command(cmd *command) error {
 			}
 		}
 	case keyspace.Unknown:
-		if keys, ok := c.opt.Keys(cmd.args); ok { // as the plan found
-			for _, key := range keys {
-				c.plan.Keys = append(c.plan.Keys, keyspace.KeyUse{Key: key, DB: keyspace.SelectedDB})
-			}
+		keys, ok := c.opt.Keys(cmd.args)
+		if !ok { // the plan found them
+			return &CannotError{What: fmt.Sprintf("nobody knows the keys of the command %.64q any more", cmd.args[0])}
+		}
+		for _, key := range keys {
+			c.plan.Keys = append(c.plan.Keys, keyspace.KeyUse{Key: key, DB: keyspace.SelectedDB})
 		}
 		return c.take(cmd)
 	case keyspace.Run, keyspace.Carry:
@@ -96,20 +98,20 @@ func (c *carrier) take(cmd *command) error {
 
 // renumber gives the databases that a command names the numbers that they have at the end.
 func (c *carrier) renumber(args [][]byte) [][]byte {
-	var at int
+	at := 0
 	switch {
 	case bytes.EqualFold(args[0], []byte("MOVE")) && len(args) == 3:
 		at = 2
 	case bytes.EqualFold(args[0], []byte("COPY")):
-		at = 1 + slices.IndexFunc(args, func(a []byte) bool { return bytes.EqualFold(a, []byte("DB")) })
-		if at < 4 || at >= len(args) {
-			return args
+		for i := 3; i+1 < len(args); i++ { // behind the keys; the last one counts
+			if bytes.EqualFold(args[i], []byte("DB")) {
+				i++
+				at = i
+			}
 		}
-	default:
-		return args
 	}
 	n, err := strconv.Atoi(string(args[at]))
-	if err != nil {
+	if at == 0 || err != nil {
 		return args
 	}
 	args = slices.Clone(args)

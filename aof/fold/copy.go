@@ -74,12 +74,19 @@ func (f *folder) first(ctx context.Context, sp, libraries *keyspace.Space) (fits
 				return err
 			}
 			return libraries.PutFunction(source)
-		case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem, rdb.ModuleAuxItem:
+		case rdb.ModuleAuxItem:
+			if f.plan.anyFlush {
+				return errModuleFlushed
+			}
+		case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem:
 		}
 		return f.out.other(r, it)
 	})
 	return l.fits, err
 }
+
+// errModuleFlushed is for indexes and the like, which their module may drop with the keys that they are of.
+var errModuleFlushed = &CannotError{What: "a module has data beside its keys, and nobody else knows what becomes of them with a flush"}
 
 // loader takes the entries of the base in the first scan.
 type loader struct {
@@ -150,12 +157,12 @@ func (f *folder) idOf(it *rdb.Item) keyID {
 	if id := f.find(it); id != noKey {
 		return id
 	}
-	if f.keys.matching(it.DB, it.Key) == noKey {
+	if !f.keys.matches(it.DB, it.Key) {
 		return noKey
 	}
 	id, _ := f.keys.add(it.DB, it.Key)
 	f.maybe.add(it.DB, it.Key)
-	f.keys.linkMatching(it.DB, it.Key, id)
+	f.keys.linkMatching(f.keys.patterns[it.DB], it.Key, id)
 	return id
 }
 

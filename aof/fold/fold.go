@@ -160,9 +160,10 @@ func (f *folder) space() *keyspace.Space {
 func (f *folder) functions(libraries *keyspace.Space) error {
 	for _, args := range f.plan.functions {
 		if err := libraries.Run(0, args); err != nil {
-			return fmt.Errorf("run %s: %w", args[0], err)
+			return &CannotError{What: err.Error()}
 		}
 	}
+	f.res.Refused += libraries.Refused()
 	for _, source := range libraries.Functions() {
 		if err := f.out.function(source); err != nil {
 			return fmt.Errorf("write function library: %w", err)
@@ -171,11 +172,14 @@ func (f *folder) functions(libraries *keyspace.Space) error {
 	return nil
 }
 
+// maxPasses is how many passes a keyInfo can count. Each reads the whole base.
+const maxPasses = math.MaxUint16
+
 // passes runs the commands on each part of the touched keys. The first part is in sp already unless reload.
 func (f *folder) passes(ctx context.Context, sp *keyspace.Space, parts [][]keyID, reload bool) error {
 	for n := 1; len(parts) > 0; n++ {
-		if n > math.MaxUint16 { // keyInfo has no more
-			return &CannotError{What: fmt.Sprintf("the memory limit of %d bytes is too little: it would take more than %d passes", f.opt.MaxMemory, n-1)}
+		if n > maxPasses {
+			return &CannotError{What: fmt.Sprintf("with so little memory (%d bytes) it takes more than %d passes", f.opt.MaxMemory, maxPasses)}
 		}
 		part := parts[0]
 		parts = parts[1:]

@@ -33,14 +33,14 @@ type keyTable struct {
 	near     *names.Table[keyID]         // the last of dbs that was asked for, and its number; nil: none
 	nearDB   int
 	info     []keyInfo
-	patterns map[int][]pattern
+	patterns map[int]*patterns
 	later    map[keyID][]generation // by the first one, in their order
 	anyTaint bool
 	anyDead  bool
 }
 
 func newKeyTable() *keyTable {
-	return &keyTable{dbs: map[int]*names.Table[keyID]{}, patterns: map[int][]pattern{}, later: map[keyID][]generation{}}
+	return &keyTable{dbs: map[int]*names.Table[keyID]{}, patterns: map[int]*patterns{}, later: map[keyID][]generation{}}
 }
 
 // find returns the key, or noKey.

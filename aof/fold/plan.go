@@ -20,6 +20,7 @@ type planner struct {
 	slots      [][2]int     // the base's entries in these cluster slots are
 	functions  [][][]byte   // the commands on function libraries
 	unknown    map[string]int64
+	anyFlush   bool   // there is a flush of any sort
 	watch      *watch // nil: no key has generations
 }
 
@@ -43,11 +44,13 @@ func (p *planner) command(c *command) error {
 	case keyspace.SwapDB:
 		p.dbs.swap(p.plan.A, p.plan.B)
 	case keyspace.FlushDB:
+		p.anyFlush = true
 		p.dropped[p.dbs.of(c.db)] = true
 		if p.watch != nil {
 			p.watch.dbs[p.dbs.of(c.db)] = c.where
 		}
 	case keyspace.FlushSlots:
+		p.anyFlush = true
 		p.slots = append(p.slots, p.plan.Slots...)
 		if p.watch != nil {
 			p.watch.flushSlots(p.plan.Slots, c.where)
@@ -68,7 +71,7 @@ func (p *planner) command(c *command) error {
 func (p *planner) forget(at mark) {
 	p.keys = newKeyTable()
 	p.dbs = dbMap{}
-	p.start, p.allDropped = at, true
+	p.start, p.allDropped, p.anyFlush = at, true, true
 	p.dropped, p.slots = map[int]bool{}, nil
 	clear(p.unknown)
 	if p.watch != nil {
@@ -132,7 +135,7 @@ func (p *planner) use(c *command, u *keyspace.KeyUse, old keyID) keyID {
 	}
 	id, fresh := p.keys.add(db, u.Key)
 	switch {
-	case fresh && u.Use == keyspace.Overwrites && p.keys.matching(db, u.Key) == noKey:
+	case fresh && u.Use == keyspace.Overwrites && !p.keys.matches(db, u.Key):
 		p.keys.info[id].flags |= overwritten
 	case id >= old && u.Use != keyspace.Overwrites:
 		p.keys.info[id].flags &^= overwritten

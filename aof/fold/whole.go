@@ -33,6 +33,7 @@ func (f *folder) commandBytes() (n int64) {
 type whole struct {
 	*folder
 	sp, libraries *keyspace.Space
+	moduleData    bool // a module has data beside its keys
 }
 
 func (f *folder) newWhole() *whole {
@@ -74,7 +75,9 @@ func (w *whole) item(r *rdb.Reader, it *rdb.Item) error {
 			return err
 		}
 		return w.libraries.PutFunction(source)
-	case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem, rdb.ModuleAuxItem:
+	case rdb.ModuleAuxItem:
+		w.moduleData = true
+	case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem:
 	}
 	return nil
 }
@@ -100,7 +103,11 @@ func (w *whole) run(ctx context.Context) error {
 			if len(plan.Keys) == 0 {
 				return nil
 			}
-		case keyspace.SwapDB, keyspace.FlushDB, keyspace.FlushAll, keyspace.FlushSlots:
+		case keyspace.FlushDB, keyspace.FlushAll, keyspace.FlushSlots:
+			if w.moduleData {
+				return errModuleFlushed
+			}
+		case keyspace.SwapDB:
 		}
 		return w.sp.RunPlanned(c.db, c.args, &plan)
 	})
@@ -110,7 +117,7 @@ func (w *whole) run(ctx context.Context) error {
 func (w *whole) write(ctx context.Context) error {
 	w.keys = newKeyTable()
 	w.res.Unknown = map[string]int64{}
-	w.res.Passes, w.res.Refused = 1, w.sp.Refused()
+	w.res.Passes, w.res.Refused = 1, w.sp.Refused()+w.libraries.Refused()
 	err := w.scan(ctx, func(r *rdb.Reader, it *rdb.Item) error {
 		if it.Kind == rdb.KeyItem || it.Kind == rdb.FunctionItem {
 			return nil

@@ -106,6 +106,12 @@ func (c *call) restored(payload []byte) (rdb.Type, []byte, error) {
 	if _, corrupt := errors.AsType[*rdb.CorruptError](err); corrupt {
 		return 0, nil, errFailed
 	}
+	if err == nil {
+		err = c.growBy(&rawValue{typ: typ, body: body})
+	}
+	if errors.Is(err, ErrTooBig) {
+		return 0, nil, err
+	}
 	var info rdb.ValueInfo
 	if err == nil {
 		info, err = rdb.CheckValue(c.space.opt.Format, typ, body)

@@ -259,7 +259,7 @@ func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
 	if raw, ok := v.(*rawValue); ok { // decoded for now only: a Space has no room for all of its keys at once
 		var err error
 		if v, err = decode(k.format, raw.typ, raw.body); err != nil {
-			return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
+			return dst, fmt.Errorf("key %.64q in database %d: %w", k.Name, k.DB, err)
 		}
 	}
 	dst = v.appendCommands(dst, []byte(k.Name))

@@ -210,3 +210,22 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.Run(0, args) }), "run %s", command)
 	}
 }
+
+// TestUseStaysWithTheValue wants to know of a key when it was used last as long as nobody looks at it, under whatever name, but not of its copy.
+func TestUseStaysWithTheValue(t *testing.T) {
+	s := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
+	used := rdb.Attributes{HasIdle: true, Idle: 7, HasExpire: true, Expire: 99}
+	for _, key := range []string{"a", "b"} {
+		require.True(t, s.PutRaw(0, []byte(key), rdb.TypeString, rdb.AppendString(nil, []byte("v")), used))
+	}
+	for _, command := range [][]string{{"COPY", "a", "copy"}, {"RENAME", "a", "moved"}, {"APPEND", "b", "x"}} {
+		require.NoError(t, s.Run(0, toArgs(command)))
+	}
+	got := map[string]rdb.Attributes{}
+	require.NoError(t, s.Each(func(k *Key) error {
+		got[k.Name] = k.Attributes()
+		return nil
+	}))
+	fresh := rdb.Attributes{HasExpire: true, Expire: 99}
+	require.Equal(t, map[string]rdb.Attributes{"moved": used, "copy": fresh, "b": fresh}, got)
+}
