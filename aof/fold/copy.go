@@ -218,3 +218,28 @@ func (f *folder) copyTainted(ctx context.Context, root keyID) error {
 		return f.out.item(f.plan.dbs.number(it.DB), r, it)
 	})
 }
+
+// damaged returns the error of keys that could not be written. If a value of the base does not decode, it says where that stands: commands are made of
+// values that nobody looked at before.
+func (f *folder) damaged(ctx context.Context, err error) error {
+	if hopeless(err) != undecoded {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	found := f.scan(ctx, func(r *rdb.Reader, it *rdb.Item) error {
+		if it.Kind != rdb.KeyItem {
+			return nil
+		}
+		b, err := readBody(r, it, 0)
+		if err != nil {
+			return err
+		}
+		if _, err := rdb.CheckValue(f.base.format, it.Type, b.bytes); err != nil {
+			return fmt.Errorf("key %.64q in database %d: %w", it.Key, it.DB, err)
+		}
+		return nil
+	})
+	if found != nil {
+		return found
+	}
+	return fmt.Errorf("write keys: %w", err)
+}

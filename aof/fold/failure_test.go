@@ -74,6 +74,34 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
+// A value that does not decode is the base's fault, also where nobody looks at it before it is written as commands.
+func TestDamagedValue(t *testing.T) {
+	var base bytes.Buffer
+	w := rdb.NewWriter(&base, format)
+	require.NoError(t, w.SelectDB(0))
+	listpack := []byte{12, 0, 0, 0, 2, 0, 0x85, 'a', 1, 'b', 2, 0xFF} // its first entry ends behind it
+	require.NoError(t, w.Key(rdb.TypeHashListpack, rdb.Attributes{}, []byte("h"), rdb.AppendString(nil, listpack)))
+	end := w.Bytes()
+	require.NoError(t, w.Close())
+	for _, more := range []int{0, 1000} { // with a plan, and in one go
+		for _, command := range []string{"SET a 1", "PEXPIREAT h 99999999999999", "HSET h a b"} {
+			in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{
+				source("increment", commandsOf(command, "SET pad !"+strings.Repeat("x", more))),
+			}}
+			_, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), NoPreamble: true})
+			input := (*fold.InputError)(nil)
+			require.ErrorAs(t, err, &input, "%s", command)
+			require.Equal(t, "base", input.File)
+			require.Equal(t, end, input.Offset)
+			require.ErrorContains(t, err, `key "h"`)
+
+			// As an RDB it goes over as it is, with the commands on it.
+			_, err = fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable()})
+			require.NoError(t, err)
+		}
+	}
+}
+
 // What a module keeps beside its keys goes over as bytes, unless a flush came: RediSearch drops its indexes with that.
 func TestModuleDataBesideKeys(t *testing.T) {
 	aux := rdb.AppendLength([]byte{0xF7}, 1<<40) // the module's id, where it stands, a string, and the end

@@ -203,7 +203,7 @@ func (f *folder) passes(ctx context.Context, sp *keyspace.Space, parts [][]keyID
 		f.res.Passes++
 		f.res.Refused += sp.Refused()
 		if err := sp.Each(f.touched); err != nil {
-			return fmt.Errorf("write touched keys: %w", err)
+			return f.damaged(ctx, err)
 		}
 	}
 	return nil

@@ -35,6 +35,13 @@ func drawLog(t *rapid.T, label string) []string {
 			"FLUSHDB", "FLUSHDB", "MULTI", "EXEC",
 			"SORT " + a + " BY nosort STORE " + b, "SORT l BY w_* STORE " + b, "SORT l GET *_1 STORE " + b,
 			fmt.Sprint("CLUSTER FLUSHSLOT ", keyspace.Slot(a)), "FLUSHALL",
+			"M.Y " + a + " q", "GETDEL " + a, "GETSET " + a + " u", "PERSIST " + a, "PEXPIREAT " + a + " 99999999999999", "SET " + a + " 5 KEEPTTL",
+			"SETNX " + a + " 1", "MSETNX " + a + " 1 " + b + " 2", "BITOP NOT " + a + " " + b, "BITOP OR " + a + " " + b + " " + c,
+			"SADD " + a + " 1 2", "SMOVE " + a + " " + b + " 1", "SINTERSTORE " + a + " " + b + " " + c, "SUNIONSTORE " + a + " " + b, "SDIFFSTORE " + a + " " + a + " " + b,
+			"LMOVE " + a + " " + b + " LEFT RIGHT", "RPOPLPUSH " + a + " " + b, "XADD " + a + " 1-1 a b", "XGROUP CREATE " + a + " g 0",
+			"ZADD " + a + " 1 1 2 2", "ZRANGESTORE " + a + " " + b + " 0 0", "ZUNIONSTORE " + a + " 2 " + b + " " + c,
+			"PFADD " + a + " 1", "PFCOUNT " + a + " " + b, "PFMERGE " + a + " " + b, "COPY " + a + " " + b + " DB 1 REPLACE DB 2",
+			"SORT l BY *_* DESC GET # GET v_* STORE " + a, "SORT " + a + " BY w_*->f GET w_*->f STORE " + b,
 		}).Draw(t, "command"))
 	}
 	return lines

@@ -140,7 +140,7 @@ func (w *whole) write(ctx context.Context) error {
 		return w.touched(k)
 	})
 	if err != nil {
-		return fmt.Errorf("write keys: %w", err)
+		return w.damaged(ctx, err)
 	}
 	return w.carry(ctx)
 }
