@@ -46,15 +46,14 @@ type Log struct {
 	dead chan struct{} // closed with failed
 
 	rewrites  rewrites
-	runs      atomic.Pointer[rewriting] // rewrites.run
-	ask       chan struct{}             // wakes RunRewrites
-	reconnect chan struct{}             // see Reconnect
+	ask       chan struct{} // wakes RunRewrites
+	reconnect chan struct{} // see Reconnect
 	tables    func() *keyspace.Table
 
 	keys     atomic.Pointer[keyCount] // as last told, see KeysSeen; nil: not told
 	received atomic.Int64
 	acks     ackState
-	status   atomic.Pointer[Status] // everything but the hot numbers
+	status   atomic.Pointer[published] // everything but the hot numbers
 	hot      hotNumbers
 
 	newLock     bool      // the lock file was not there before this Log

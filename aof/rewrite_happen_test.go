@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -135,5 +136,31 @@ func TestRewriteWhileThingsHappen(t *testing.T) {
 				r.requireChain(name)
 			})
 		})
+	}
+}
+
+// TestStatusOfAnEndedRewrite wants a status that says that a rewrite does not run any more to say what came of that one, not of the one before.
+func TestStatusOfAnEndedRewrite(t *testing.T) {
+	r := rewriteRig(t, 10, nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 10_000 {
+			if _, err := r.l.Rewrite(t.Context(), strconv.Itoa(i+1)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			require.NoError(t, r.l.Close())
+			return
+		default:
+		}
+		if s := r.l.Status().Rewrite; !s.Running && s.Begun > 0 {
+			require.Equal(t, strconv.FormatInt(s.Begun, 10), s.Last.Reason)
+		}
 	}
 }

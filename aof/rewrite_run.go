@@ -61,7 +61,6 @@ func (l *Log) beginRewrite(reason string, cancel context.CancelCauseFunc) (*rewr
 	r.begun++
 	r.asked = ""
 	r.run = &rewriting{number: r.begun, reason: reason, begun: time.Now(), cancel: cancel, ended: make(chan struct{})}
-	l.runs.Store(r.run)
 	l.publish()
 	return r.run, nil
 }
@@ -89,7 +88,6 @@ func (l *Log) endRewrite(run *rewriting, rep RewriteReport, err error) {
 	}
 	l.publish()
 	l.wakeTend()
-	l.runs.Store(nil) // who sees that it does not run sees what came of it
 	close(run.ended)
 }
 

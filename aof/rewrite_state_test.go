@@ -37,7 +37,7 @@ func stateOf(t require.TestingT, base, commands []byte) map[string]string {
 			var raw bytes.Buffer
 			require.NoError(t, rd.CopyRaw(&raw))
 			require.False(t, it.HasExpire)
-			sp.PutRaw(it.DB, it.Key, it.Type, raw.Bytes()[it.HeadBytes:], rdb.NoExpire)
+			sp.PutRaw(it.DB, it.Key, it.Type, raw.Bytes()[it.HeadBytes:], rdb.Attributes{})
 		}
 		tail = base[rd.Offset():]
 	}

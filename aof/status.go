@@ -85,16 +85,24 @@ type hotNumbers struct {
 	time atomic.Int64 // Unix milliseconds of the newest bytes
 }
 
+// published is a status without the hot numbers, and the rewrite that runs, which has more of them; nil: none. They are replaced together: who
+// sees that a rewrite does not run sees what came of it.
+type published struct {
+	Status
+	run *rewriting
+}
+
 // Status never waits for the disk. What does not change with every append is up to a second old.
 func (l *Log) Status() Status {
-	s := *l.status.Load()
+	told := l.status.Load()
+	s := told.Status
 	s.Received = int64(l.Received())
 	s.Durable = -1
 	if off, ok := l.Durable(); ok {
 		s.Durable = int64(off)
 	}
 	s.IncrementsBytes += l.hot.size.Load()
-	if run := l.runs.Load(); run != nil {
+	if run := told.run; run != nil {
 		s.Rewrite.Running, s.Rewrite.Reason, s.Rewrite.Began = true, run.reason, run.begun.UTC()
 		s.Rewrite.DoneBytes, s.Rewrite.TotalBytes = run.done.Load(), run.total.Load()
 	}
@@ -127,7 +135,7 @@ func (l *Log) publish() {
 	if l.failed != nil {
 		s.Failed = l.failed.Error()
 	}
-	l.status.Store(s)
+	l.status.Store(&published{Status: *s, run: l.rewrites.run})
 }
 
 func (l *Log) archiveStatus() *ArchiveStatus {

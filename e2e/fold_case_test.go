@@ -124,6 +124,7 @@ func (c *foldCase) options() workload.Options {
 	}
 	c.config = []string{"repl-backlog-size 64mb"} // for what is written while the sidecar is stopped
 	o.NoFieldTTL = hazard && c.carries || c.oneIn(8)
+	o.NoSortByNumber = !c.family.Has(testenv.SortByNumber)
 	c.hashes = !hazard || o.NoFieldTTL
 	for _, choice := range [][]string{
 		{"list-max-listpack-size 5", "list-max-listpack-size -1", "list-compress-depth 1"},

@@ -94,7 +94,7 @@ func TestRewriteOnAFullDisk(t *testing.T) {
 			ballast(t, upstream, newSeed(t), values)
 			requireMirroredAt(t, upstream, m, dir, "everysec")
 			fill := filepath.Join(filepath.Dir(dir), "filler")
-			work := workload.New(newSeed(t), family, workload.Options{BigValueBytes: -1, NoFieldTTL: true})
+			work := workload.New(newSeed(t), family, workload.Options{BigValueBytes: -1, NoFieldTTL: true, NoFlush: true}) // a flush makes room
 			rewrite := func() result { return aofsidecar(t, "rewrite", "--wait", "--set", "control.socket="+m.Socket()) }
 
 			for _, tc := range []struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -20,7 +21,9 @@ type carrier struct {
 	db   int // selected in the carry; -1: none yet
 	plan keyspace.Plan
 	buf  []byte
-	keys map[keyID]bool
+	keys map[keyID]bool // that have commands in the carry
+
+	names map[int][]string // what is carried, by database; nil: nobody asked
 }
 
 // carry writes what is carried, if anything is.
@@ -49,18 +52,20 @@ func (c *carrier) command(cmd *command) error {
 	case keyspace.SwapDB:
 		c.dbs.swap(c.plan.A, c.plan.B)
 	case keyspace.FlushDB:
-		return c.flush(c.dbs.of(cmd.db), nil)
+		return c.flush(cmd, c.dbs.of(cmd.db), nil)
 	case keyspace.FlushSlots:
-		for db := range c.folder.keys.dbs {
-			if err := c.flush(db, c.plan.Slots); err != nil {
+		for _, db := range slices.Sorted(maps.Keys(c.folder.keys.dbs)) {
+			if err := c.flush(cmd, db, c.plan.Slots); err != nil {
 				return err
 			}
 		}
 	case keyspace.Unknown:
-		if keys, ok := c.opt.Keys(cmd.args); ok { // as the plan found
-			for _, key := range keys {
-				c.plan.Keys = append(c.plan.Keys, keyspace.KeyUse{Key: key, DB: keyspace.SelectedDB})
-			}
+		keys, ok := c.opt.Keys(cmd.args)
+		if !ok { // the plan found them
+			return &CannotError{What: fmt.Sprintf("nobody knows the keys of the command %.64q any more", cmd.args[0])}
+		}
+		for _, key := range keys {
+			c.plan.Keys = append(c.plan.Keys, keyspace.KeyUse{Key: key, DB: keyspace.SelectedDB})
 		}
 		return c.take(cmd)
 	case keyspace.Run, keyspace.Carry:
@@ -93,20 +98,20 @@ func (c *carrier) take(cmd *command) error {
 
 // renumber gives the databases that a command names the numbers that they have at the end.
 func (c *carrier) renumber(args [][]byte) [][]byte {
-	var at int
+	at := 0
 	switch {
 	case bytes.EqualFold(args[0], []byte("MOVE")) && len(args) == 3:
 		at = 2
 	case bytes.EqualFold(args[0], []byte("COPY")):
-		at = 1 + slices.IndexFunc(args, func(a []byte) bool { return bytes.EqualFold(a, []byte("DB")) })
-		if at < 4 || at >= len(args) {
-			return args
+		for i := 3; i+1 < len(args); i++ { // behind the keys; the last one counts
+			if bytes.EqualFold(args[i], []byte("DB")) {
+				i++
+				at = i
+			}
 		}
-	default:
-		return args
 	}
 	n, err := strconv.Atoi(string(args[at]))
-	if err != nil {
+	if at == 0 || err != nil {
 		return args
 	}
 	args = slices.Clone(args)
@@ -114,22 +119,34 @@ func (c *carrier) renumber(args [][]byte) [][]byte {
 	return args
 }
 
-// flush carries a DEL of each tainted key of a database, or of those in the slots.
-func (c *carrier) flush(db int, slots [][2]int) error {
-	var names []string
-	keys := c.folder.keys.db(db)
-	for n := range keys.All() {
-		if name := string(keys.Name(n)); c.folder.keys.isTainted(n.Value) && (slots == nil || inSlots(slots, name)) {
-			names = append(names, name)
+// flush carries a DEL of each tainted key of a database, or of those in the slots, unless what they were before is dead.
+func (c *carrier) flush(cmd *command, db int, slots [][2]int) error {
+	for _, name := range c.tainted(db) {
+		id := c.folder.keys.find(db, []byte(name))
+		if !c.folder.keys.isTainted(c.folder.keys.before(id, cmd.where)) || slots != nil && !inSlots(slots, name) {
+			continue
 		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
 		if err := c.emit(db, [][]byte{[]byte("DEL"), []byte(name)}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tainted returns the tainted keys of a database in their order.
+func (c *carrier) tainted(db int) []string {
+	if c.names == nil {
+		c.names = map[int][]string{}
+		for db, keys := range c.folder.keys.dbs {
+			for n := range keys.All() {
+				if c.folder.keys.isTainted(c.folder.keys.last(n.Value)) {
+					c.names[db] = append(c.names[db], string(keys.Name(n)))
+				}
+			}
+			slices.Sort(c.names[db])
+		}
+	}
+	return c.names[db]
 }
 
 func inSlots(slots [][2]int, key string) bool {

@@ -74,12 +74,19 @@ func (f *folder) first(ctx context.Context, sp, libraries *keyspace.Space) (fits
 				return err
 			}
 			return libraries.PutFunction(source)
-		case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem, rdb.ModuleAuxItem:
+		case rdb.ModuleAuxItem:
+			if f.plan.anyFlush {
+				return errModuleFlushed
+			}
+		case rdb.AuxItem, rdb.SelectItem, rdb.ResizeItem, rdb.SlotInfoItem, rdb.SlotImportItem:
 		}
 		return f.out.other(r, it)
 	})
 	return l.fits, err
 }
+
+// errModuleFlushed is for indexes and the like, which their module may drop with the keys that they are of.
+var errModuleFlushed = &CannotError{What: "a module has data beside its keys, and nobody else knows what becomes of them with a flush"}
 
 // loader takes the entries of the base in the first scan.
 type loader struct {
@@ -98,9 +105,12 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 		return l.out.item(l.plan.dbs.number(it.DB), r, it)
 	}
 	if l.keys.is(id, seen) {
-		return &InputError{File: l.base.Name, Offset: r.Offset(), Err: fmt.Errorf("the key %.64q comes twice, and no server loads that", it.Key)}
+		return l.twice(r, it)
 	}
 	l.keys.info[id].flags |= seen
+	if l.keys.isDead(id) {
+		return nil
+	}
 	if l.keys.isTainted(id) {
 		if l.plan.allDropped {
 			return nil
@@ -110,7 +120,11 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 	if l.keys.is(id, overwritten) || l.plan.allDropped {
 		return nil
 	}
-	b, err := readBody(r, it, l.room())
+	limit := int64(1)
+	if l.fits {
+		limit = l.room(l.sp)
+	}
+	b, err := readBody(r, it, limit)
 	if err != nil {
 		return err
 	}
@@ -120,21 +134,22 @@ func (l *loader) entry(r *rdb.Reader, it *rdb.Item) error {
 		return nil
 	}
 	if l.fits {
-		l.sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, expireOf(it))
+		l.sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, attributesOf(it))
 	}
 	return nil
 }
 
-// room is how many bytes the next value may have; 0: as many as it likes.
-func (l *loader) room() int64 {
-	switch {
-	case !l.fits:
-		return 1
-	case l.opt.MaxMemory == 0:
+// twice is the error for a key that the base has already.
+func (f *folder) twice(r *rdb.Reader, it *rdb.Item) error {
+	return &InputError{File: f.base.Name, Offset: r.Offset(), Err: fmt.Errorf("the key %.64q comes twice, and no server loads that", it.Key)}
+}
+
+// room is how many bytes the next value of sp may have; 0: as many as it likes.
+func (f *folder) room(sp *keyspace.Space) int64 {
+	if f.opt.MaxMemory == 0 {
 		return 0
-	default:
-		return max(1, l.opt.MaxMemory-l.sp.Used())
 	}
+	return max(1, f.opt.MaxMemory-sp.Used())
 }
 
 // idOf returns the key of an entry if anything touches it, else noKey.
@@ -142,12 +157,12 @@ func (f *folder) idOf(it *rdb.Item) keyID {
 	if id := f.find(it); id != noKey {
 		return id
 	}
-	if f.keys.matching(it.DB, it.Key) == noKey {
+	if !f.keys.matches(it.DB, it.Key) {
 		return noKey
 	}
 	id, _ := f.keys.add(it.DB, it.Key)
 	f.maybe.add(it.DB, it.Key)
-	f.keys.linkMatching(it.DB, it.Key, id)
+	f.keys.linkMatching(f.keys.patterns[it.DB], it.Key, id)
 	return id
 }
 
@@ -173,21 +188,17 @@ func (f *folder) load(ctx context.Context, sp *keyspace.Space, n int) error {
 			return nil
 		}
 		info := &f.keys.info[f.keys.root(id)]
-		if info.flags&tainted != 0 || int(info.pass) != n {
+		if info.flags&(tainted|dead) != 0 || int(info.pass) != n {
 			return nil
 		}
-		limit := int64(0)
-		if f.opt.MaxMemory > 0 {
-			limit = max(1, f.opt.MaxMemory-sp.Used())
-		}
-		b, err := readBody(r, it, limit)
+		b, err := readBody(r, it, f.room(sp))
 		if err != nil {
 			return err
 		}
 		if b.over() {
 			return keyspace.ErrTooBig
 		}
-		sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, expireOf(it))
+		sp.PutRaw(it.DB, it.Key, it.Type, b.bytes, attributesOf(it))
 		return nil
 	})
 }
@@ -206,4 +217,29 @@ func (f *folder) copyTainted(ctx context.Context, root keyID) error {
 		}
 		return f.out.item(f.plan.dbs.number(it.DB), r, it)
 	})
+}
+
+// damaged returns the error of keys that could not be written. If a value of the base does not decode, it says where that stands: commands are made of
+// values that nobody looked at before.
+func (f *folder) damaged(ctx context.Context, err error) error {
+	if hopeless(err) != undecoded {
+		return fmt.Errorf("write keys: %w", err)
+	}
+	found := f.scan(ctx, func(r *rdb.Reader, it *rdb.Item) error {
+		if it.Kind != rdb.KeyItem {
+			return nil
+		}
+		b, err := readBody(r, it, 0)
+		if err != nil {
+			return err
+		}
+		if _, err := rdb.CheckValue(f.base.format, it.Type, b.bytes); err != nil {
+			return fmt.Errorf("key %.64q in database %d: %w", it.Key, it.DB, err)
+		}
+		return nil
+	})
+	if found != nil {
+		return found
+	}
+	return fmt.Errorf("write keys: %w", err)
 }

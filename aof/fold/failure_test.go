@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
 // A key whose value is far over the limit is carried, alone, and said: whether its value is in the base, comes with a command or grows bit by bit.
@@ -39,6 +42,89 @@ func TestOneKeyOverTheMemoryLimit(t *testing.T) {
 				require.Equal(t, map[string]int64{"(max-memory)": 1}, res.Unknown)
 			}
 		})
+	}
+}
+
+// A value that is small because it is compressed is not decompressed to find out that it is too large: a bitmap is six megabytes in an RDB and half a
+// gigabyte in memory.
+func TestCompressedValueOverTheMemoryLimit(t *testing.T) {
+	const size, limit = 32 << 20, 2 << 20
+	base := baseOf(t, fmt.Sprintf("SETRANGE big %d x", size), "SET a 1")
+	require.Less(t, len(base), limit/4)
+	payload := rdb.AppendDump(nil, format, rdb.TypeString, rdb.AppendString(nil, bytes.Repeat([]byte("v"), size)))
+	restore := resp.AppendCommand(nil, []byte("RESTORE"), []byte("restored"), []byte("0"), payload)
+	in := fold.Input{Base: source("base", base), Increments: []fold.Source{
+		source("increment 1", commandsOf("APPEND big x", "INCR a")), source("increment 2", restore),
+	}}
+	for _, noPreamble := range []bool{false, true} {
+		before := allocated()
+		res, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), MaxMemory: limit, NoPreamble: noPreamble})
+		require.NoError(t, err)
+		require.Equal(t, []int64{1, 2}, []int64{res.Touched, res.Carried})
+		if !noPreamble { // else it is written as a command
+			require.Less(t, allocated()-before, uint64(size))
+		}
+	}
+}
+
+// allocated is how many bytes were allocated so far.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
+// A value that does not decode is the base's fault, also where nobody looks at it before it is written as commands.
+func TestDamagedValue(t *testing.T) {
+	var base bytes.Buffer
+	w := rdb.NewWriter(&base, format)
+	require.NoError(t, w.SelectDB(0))
+	listpack := []byte{12, 0, 0, 0, 2, 0, 0x85, 'a', 1, 'b', 2, 0xFF} // its first entry ends behind it
+	require.NoError(t, w.Key(rdb.TypeHashListpack, rdb.Attributes{}, []byte("h"), rdb.AppendString(nil, listpack)))
+	end := w.Bytes()
+	require.NoError(t, w.Close())
+	for _, more := range []int{0, 1000} { // with a plan, and in one go
+		for _, command := range []string{"SET a 1", "PEXPIREAT h 99999999999999", "HSET h a b"} {
+			in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{
+				source("increment", commandsOf(command, "SET pad !"+strings.Repeat("x", more))),
+			}}
+			_, err := fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable(), NoPreamble: true})
+			input := (*fold.InputError)(nil)
+			require.ErrorAs(t, err, &input, "%s", command)
+			require.Equal(t, "base", input.File)
+			require.Equal(t, end, input.Offset)
+			require.ErrorContains(t, err, `key "h"`)
+
+			// As an RDB it goes over as it is, with the commands on it.
+			_, err = fold.Fold(t.Context(), in, io.Discard, fold.Options{Table: keyspace.NewTable()})
+			require.NoError(t, err)
+		}
+	}
+}
+
+// What a module keeps beside its keys goes over as bytes, unless a flush came: RediSearch drops its indexes with that.
+func TestModuleDataBesideKeys(t *testing.T) {
+	aux := rdb.AppendLength([]byte{0xF7}, 1<<40) // the module's id, where it stands, a string, and the end
+	aux = append(aux, 2, 1, 5, 5, 'i', 'n', 'd', 'e', 'x', 0)
+	var base bytes.Buffer
+	w := rdb.NewWriter(&base, format)
+	_, err := w.Write(aux)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	commands := map[string]bool{"SET a 1": true, "SWAPDB 0 1": true, "FLUSHALL": false, "FLUSHDB": false, "CLUSTER FLUSHSLOT 1": false}
+	for command, fits := range maps.Clone(commands) { // and in one go
+		commands[command+"\nSET b "+strings.Repeat("x", 10*base.Len())] = fits
+	}
+	for command, fits := range commands {
+		in := fold.Input{Base: source("base", base.Bytes()), Increments: []fold.Source{source("increment", commandsOf(strings.Split(command, "\n")...))}}
+		var out bytes.Buffer
+		_, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
+		if fits {
+			require.NoError(t, err)
+			require.Equal(t, 1, bytes.Count(out.Bytes(), aux))
+			continue
+		}
+		require.ErrorAs(t, err, new(*fold.CannotError), command)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
@@ -36,25 +37,31 @@ func Fold(ctx context.Context, in Input, w io.Writer, opt Options) (Result, erro
 	if err := f.look(in); err != nil {
 		return Result{}, err
 	}
-	if err := f.read(ctx); err != nil {
+	write, err := f.prepare(ctx)
+	if err != nil {
 		return Result{}, err
 	}
-	var err error
-	if opt.NoPreamble {
-		f.out, err = newRESPOutput(w, f.res.Format)
-	} else {
-		f.out, err = newRDBOutput(w, f.res.Format, opt.Aux)
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("begin new base: %w", err)
+	if err := f.begin(w); err != nil {
+		return Result{}, err
 	}
 	defer f.out.stop()
-	if err := f.write(ctx); err != nil {
+	if err := write(ctx); err != nil {
 		return Result{}, err
 	}
 	f.res.Bytes, err = f.out.close()
 	f.res.Keys = f.out.keys()
 	return f.res, err
+}
+
+// prepare does what comes before anything is written, and returns what does the rest.
+func (f *folder) prepare(ctx context.Context) (write func(context.Context) error, err error) {
+	if f.isSmall() {
+		w := f.newWhole()
+		if done, err := w.prepare(ctx); done || err != nil {
+			return w.write, err
+		}
+	}
+	return f.write, f.read(ctx)
 }
 
 // look finds out what the files are.
@@ -96,16 +103,32 @@ func (f *folder) step(bytes int64) {
 
 // read plans.
 func (f *folder) read(ctx context.Context) error {
-	f.plan = newPlanner(f.opt)
+	f.plan = newPlanner(f.opt, nil)
+	if err := f.planned(ctx); err != nil {
+		return err
+	}
+	if watch := f.keys.mortal(); len(watch) > 0 {
+		for i := range f.files {
+			f.total += f.files[i].Size
+		}
+		f.plan = newPlanner(f.opt, watch)
+		if err := f.planned(ctx); err != nil {
+			return err
+		}
+	}
+	f.maybe = newFilter(f.keys)
+	f.res.Unknown = f.plan.unknown
+	return nil
+}
+
+func (f *folder) planned(ctx context.Context) error {
 	c := f.commands(mark{})
 	c.near = f.plan.near
 	if err := c.each(ctx, f.plan.command); err != nil {
 		return err
 	}
+	f.plan.end()
 	f.keys = f.plan.keys
-	f.keys.linkPatterns()
-	f.maybe = newFilter(f.keys)
-	f.res.Unknown = f.plan.unknown
 	return nil
 }
 
@@ -137,9 +160,10 @@ func (f *folder) space() *keyspace.Space {
 func (f *folder) functions(libraries *keyspace.Space) error {
 	for _, args := range f.plan.functions {
 		if err := libraries.Run(0, args); err != nil {
-			return fmt.Errorf("run %s: %w", args[0], err)
+			return &CannotError{What: err.Error()}
 		}
 	}
+	f.res.Refused += libraries.Refused()
 	for _, source := range libraries.Functions() {
 		if err := f.out.function(source); err != nil {
 			return fmt.Errorf("write function library: %w", err)
@@ -148,9 +172,15 @@ func (f *folder) functions(libraries *keyspace.Space) error {
 	return nil
 }
 
+// maxPasses is how many passes a keyInfo can count. Each reads the whole base.
+const maxPasses = math.MaxUint16
+
 // passes runs the commands on each part of the touched keys. The first part is in sp already unless reload.
 func (f *folder) passes(ctx context.Context, sp *keyspace.Space, parts [][]keyID, reload bool) error {
 	for n := 1; len(parts) > 0; n++ {
+		if n > maxPasses {
+			return &CannotError{What: fmt.Sprintf("with so little memory (%d bytes) it takes more than %d passes", f.opt.MaxMemory, maxPasses)}
+		}
 		part := parts[0]
 		parts = parts[1:]
 		f.number(part, n)
@@ -173,7 +203,7 @@ func (f *folder) passes(ctx context.Context, sp *keyspace.Space, parts [][]keyID
 		f.res.Passes++
 		f.res.Refused += sp.Refused()
 		if err := sp.Each(f.touched); err != nil {
-			return fmt.Errorf("write touched keys: %w", err)
+			return f.damaged(ctx, err)
 		}
 	}
 	return nil
@@ -234,7 +264,7 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 		plan keyspace.Plan
 		dbs  dbMap
 	)
-	all := part == nil && !f.keys.anyTaint
+	all := part == nil && !f.keys.anyTaint && !f.keys.anyDead
 	c := f.commands(f.plan.start)
 	c.now, c.near = sp.SetTime, sp.Near
 	return c.each(ctx, func(c *command) error {
@@ -254,11 +284,11 @@ func (f *folder) run(ctx context.Context, sp *keyspace.Space, part []keyID, n in
 	})
 }
 
-// mine reports whether the command's keys are of this part, and not carried. All of them are linked, so that one tells.
+// mine reports whether the command's keys are of this part, and neither carried nor dead. All of them are linked, so that one tells.
 func (f *folder) mine(dbs *dbMap, c *command, plan *keyspace.Plan, part []keyID, n int) bool {
 	root := f.rootOf(dbs, c, plan)
 	info := &f.keys.info[root]
-	return info.flags&tainted == 0 && (part == nil || int(info.pass) == n)
+	return info.flags&(tainted|dead) == 0 && (part == nil || int(info.pass) == n)
 }
 
 // rootOf returns the link that the plan's keys are in.
@@ -271,7 +301,7 @@ func (f *folder) rootOf(dbs *dbMap, c *command, plan *keyspace.Plan) keyID {
 	if u.Pattern {
 		return f.keys.root(f.keys.addPattern(db, u.Key))
 	}
-	return f.keys.root(f.keys.find(db, u.Key))
+	return f.keys.root(f.keys.at(f.keys.find(db, u.Key), c.where))
 }
 
 // split divides the links into parts whose values, as far as the base tells, fit.
@@ -279,7 +309,7 @@ func (f *folder) split() [][]keyID {
 	sizes := map[keyID]int64{}
 	for id := range f.keys.info {
 		root := f.keys.root(keyID(id))
-		if f.keys.info[root].flags&tainted == 0 {
+		if f.keys.info[root].flags&(tainted|dead) == 0 {
 			sizes[root] += keyCost + int64(f.keys.info[id].raw)*expansion
 		}
 	}

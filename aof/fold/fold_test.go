@@ -2,6 +2,7 @@ package fold_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
@@ -19,13 +21,19 @@ import (
 
 var format = rdb.Format{Dialect: rdb.Redis, Version: 11}
 
+// tb is a test or one check of rapid's.
+type tb interface {
+	rapid.TB
+	Context() context.Context
+}
+
 // source is a file in memory.
 func source(name string, data []byte) fold.Source {
 	return fold.Source{Name: name, R: bytes.NewReader(data), Size: int64(len(data))}
 }
 
 // baseOf is an RDB with what the commands make; SELECT works.
-func baseOf(t *testing.T, lines ...string) []byte {
+func baseOf(t tb, lines ...string) []byte {
 	t.Helper()
 	sp := keyspace.New(keyspace.NewTable(), keyspace.Options{Format: format})
 	run(t, sp, commandsOf(lines...))
@@ -60,7 +68,7 @@ func commandsOf(lines ...string) []byte {
 }
 
 // load returns what a loader has of a base and increments, as text.
-func load(t *testing.T, base []byte, increments ...[]byte) map[string]string {
+func load(t tb, base []byte, increments ...[]byte) map[string]string {
 	t.Helper()
 	sp := keyspace.New(keyspace.NewTable(), keyspace.Options{Format: format})
 	tail := base
@@ -82,11 +90,7 @@ func load(t *testing.T, base []byte, increments ...[]byte) map[string]string {
 				name := fmt.Sprintf("%d:%s", it.DB, it.Key)
 				require.False(t, seen[name], "%s comes twice", name)
 				seen[name] = true
-				expire := rdb.NoExpire
-				if it.HasExpire {
-					expire = it.Expire
-				}
-				sp.PutRaw(it.DB, it.Key, it.Type, b.Bytes()[it.HeadBytes:], expire)
+				sp.PutRaw(it.DB, it.Key, it.Type, b.Bytes()[it.HeadBytes:], rdb.Attributes{HasExpire: it.HasExpire, Expire: it.Expire})
 			case rdb.FunctionItem:
 				source, err := rdb.DecodeString(b.Bytes()[1:])
 				require.NoError(t, err)
@@ -111,7 +115,7 @@ func load(t *testing.T, base []byte, increments ...[]byte) map[string]string {
 }
 
 // run runs commands as a loader does. M.X is a module's command that appends: it can be run here, and the fold does not know it.
-func run(t *testing.T, sp *keyspace.Space, commands []byte) {
+func run(t tb, sp *keyspace.Space, commands []byte) {
 	t.Helper()
 	rd := resp.NewReader(bytes.NewReader(commands))
 	rd.MaxArgBytes = -1
@@ -140,7 +144,7 @@ func firstArg(args [][]byte) ([][]byte, bool) {
 }
 
 // requireFold folds, and wants the result to be what a loader makes of the input.
-func requireFold(t *testing.T, base []byte, opt fold.Options, increments ...[]byte) (fold.Result, []byte) {
+func requireFold(t tb, base []byte, opt fold.Options, increments ...[]byte) (fold.Result, []byte) {
 	t.Helper()
 	in := fold.Input{Base: source("base", base)}
 	for i, data := range increments {
@@ -152,7 +156,11 @@ func requireFold(t *testing.T, base []byte, opt fold.Options, increments ...[]by
 	res, err := fold.Fold(t.Context(), in, &out, opt)
 	require.NoError(t, err)
 	require.Equal(t, int64(out.Len()), res.Bytes)
-	require.Equal(t, load(t, base, increments...), load(t, out.Bytes()))
+	want := load(t, base, increments...)
+	require.Equal(t, want, load(t, out.Bytes()))
+	if opt.MaxMemory == 0 || opt.MaxMemory > 10_000 {
+		requireFoldInOneGo(t, want, base, opt, increments)
+	}
 	if !opt.NoPreamble && res.CarriedBytes == 0 {
 		sum, err := rdb.Check(bytes.NewReader(out.Bytes()))
 		require.NoError(t, err)
@@ -160,6 +168,21 @@ func requireFold(t *testing.T, base []byte, opt fold.Options, increments ...[]by
 		require.True(t, sum.Checksummed)
 	}
 	return res, out.Bytes()
+}
+
+// requireFoldInOneGo folds the same with so much more to read that the base is small beside it: PINGs are nothing.
+func requireFoldInOneGo(t tb, want map[string]string, base []byte, opt fold.Options, increments [][]byte) {
+	t.Helper()
+	ping := resp.AppendCommandStrings(nil, "PING")
+	in := fold.Input{Base: source("base", base), Increments: []fold.Source{source("pings", bytes.Repeat(ping, 1+8*len(base)/len(ping)))}}
+	for i, data := range increments {
+		in.Increments = append(in.Increments, source(fmt.Sprintf("increment %d", i), data))
+	}
+	var out bytes.Buffer
+	res, err := fold.Fold(t.Context(), in, &out, opt)
+	require.NoError(t, err)
+	require.Equal(t, int64(out.Len()), res.Bytes)
+	require.Equal(t, want, load(t, out.Bytes()))
 }
 
 func TestFold(t *testing.T) {
@@ -198,7 +221,7 @@ func TestFold(t *testing.T) {
 		},
 		"tainted through a transaction": {
 			base:      []string{"SET a 0", "SET b 0"},
-			increment: []string{"MULTI", "M.X a 1", "APPEND b 2", "MSET a 3 c 4", "EXEC"},
+			increment: []string{"MULTI", "M.X a 1", "APPEND b 2", "MSETNX a 3 c 4", "EXEC"},
 			want:      fold.Result{Touched: 1, Carried: 2},
 		},
 		"slots":   {base: []string{"SET a 0", "SET b 0", "SET {a}2 0"}, increment: []string{"APPEND {a}2 1", "CLUSTER FLUSHSLOT 15495", "APPEND a 2"}, want: fold.Result{Copied: 1, Touched: 1}},
@@ -262,5 +285,44 @@ func TestAKeyThatComesTwice(t *testing.T) {
 		require.ErrorAs(t, err, &corrupt)
 		require.Equal(t, "base", corrupt.File)
 		require.ErrorContains(t, err, `the key "a" comes twice`)
+	}
+}
+
+// TestUseOfKeysStays has a server's notes of when and how often a key was used, of keys that nothing touches and of one whose time changes only.
+func TestUseOfKeysStays(t *testing.T) {
+	for name, pings := range map[string]int{"planned": 0, "in one go": 1000} {
+		t.Run(name, func(t *testing.T) {
+			var b, out bytes.Buffer
+			w := rdb.NewWriter(&b, format)
+			require.NoError(t, w.SelectDB(0))
+			for key, a := range map[string]rdb.Attributes{
+				"a": {HasIdle: true, Idle: 17}, "b": {HasFreq: true, Freq: 9, HasExpire: true, Expire: 1 << 42}, "c": {HasIdle: true, Idle: 3}, "d": {HasIdle: true, Idle: 4},
+			} {
+				require.NoError(t, w.Key(rdb.TypeString, a, []byte(key), []byte{1, 'x'}))
+			}
+			require.NoError(t, w.Close())
+			commands := append(bytes.Repeat(resp.AppendCommandStrings(nil, "PING"), pings), commandsOf("PEXPIREAT c 99999999999999", "APPEND d y")...)
+			in := fold.Input{Base: source("base", b.Bytes()), Increments: []fold.Source{source("incr", commands)}}
+			res, err := fold.Fold(t.Context(), in, &out, fold.Options{Table: keyspace.NewTable()})
+			require.NoError(t, err)
+			require.Equal(t, 1, res.Passes)
+			got := map[string]rdb.Attributes{}
+			rd, err := rdb.NewReader(bytes.NewReader(out.Bytes()))
+			require.NoError(t, err)
+			for {
+				it, err := rd.Next()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				require.NoError(t, err)
+				if it.Kind == rdb.KeyItem {
+					got[string(it.Key)] = rdb.Attributes{HasExpire: it.HasExpire, Expire: it.Expire, HasIdle: it.HasIdle, Idle: it.Idle, HasFreq: it.HasFreq, Freq: it.Freq}
+				}
+			}
+			require.Equal(t, map[string]rdb.Attributes{
+				"a": {HasIdle: true, Idle: 17}, "b": {HasFreq: true, Freq: 9, HasExpire: true, Expire: 1 << 42},
+				"c": {HasIdle: true, Idle: 3, HasExpire: true, Expire: 99999999999999}, "d": {},
+			}, got)
+		})
 	}
 }

@@ -7,34 +7,40 @@ type keyID uint32
 
 const noKey = ^keyID(0)
 
-// What is known of a key. tainted and the pass count for a root only.
+// What is known of a key, or of one generation of it. tainted, patterned, shared, dead and the pass count for a root only.
 const (
-	overwritten uint8 = 1 << iota // its first command leaves nothing of the value before
-	tainted                       // its commands are carried
-	isPattern                     // no key
-	seen                          // the base has it
+	overwritten uint16 = 1 << iota // its first command leaves nothing of the value before
+	tainted                        // its commands are carried
+	patterned                      // a pattern is in the link
+	seen                           // the base has it
+	shared                         // it is linked with others
+	watched                        // it may have generations
+	past                           // another generation follows
+	dead                           // nothing is left of the link, and nothing of it is written
 )
 
-// keyInfo is a key; which links it is in says parent.
+// keyInfo is a key, or a later generation of one; which links it is in says parent.
 type keyInfo struct {
 	parent keyID
 	pass   uint16
-	flags  uint8
+	flags  uint16
 	raw    uint32 // bytes of its value in the base, as far as it is known
 }
 
 // keyTable is the touched keys by database (see dbMap), linked by union-find.
 type keyTable struct {
-	dbs      map[int]*names.Table[keyID]
-	near     *names.Table[keyID] // the last of dbs that was asked for, and its number; nil: none
+	dbs      map[int]*names.Table[keyID] // first generations
+	near     *names.Table[keyID]         // the last of dbs that was asked for, and its number; nil: none
 	nearDB   int
 	info     []keyInfo
-	patterns map[int][]pattern
+	patterns map[int]*patterns
+	later    map[keyID][]generation // by the first one, in their order
 	anyTaint bool
+	anyDead  bool
 }
 
 func newKeyTable() *keyTable {
-	return &keyTable{dbs: map[int]*names.Table[keyID]{}, patterns: map[int][]pattern{}}
+	return &keyTable{dbs: map[int]*names.Table[keyID]{}, patterns: map[int]*patterns{}, later: map[keyID][]generation{}}
 }
 
 // find returns the key, or noKey.
@@ -68,7 +74,7 @@ func (t *keyTable) add(db int, key []byte) (id keyID, fresh bool) {
 	return n.Value, fresh
 }
 
-func (t *keyTable) node(flags uint8) keyID {
+func (t *keyTable) node(flags uint16) keyID {
 	id := keyID(len(t.info))
 	t.info = append(t.info, keyInfo{parent: id, flags: flags})
 	return id
@@ -93,7 +99,7 @@ func (t *keyTable) link(a, b keyID) {
 		a, b = b, a
 	}
 	t.info[b].parent = a
-	t.info[a].flags |= t.info[b].flags & tainted
+	t.info[a].flags |= t.info[b].flags&(tainted|patterned) | shared
 }
 
 func (t *keyTable) taint(id keyID) {
@@ -103,4 +109,4 @@ func (t *keyTable) taint(id keyID) {
 
 func (t *keyTable) isTainted(id keyID) bool { return t.info[t.root(id)].flags&tainted != 0 }
 
-func (t *keyTable) is(id keyID, flag uint8) bool { return t.info[id].flags&flag != 0 }
+func (t *keyTable) is(id keyID, flag uint16) bool { return t.info[id].flags&flag != 0 }

@@ -61,7 +61,8 @@ type Result struct {
 	Bytes int64
 	// Keys are the keys of the new base's RDB; with a carry, the keys that a loader has may be others.
 	Keys int64
-	// Copied are the keys that went over as they were because nothing touched them, Touched those that commands were run on.
+	// Copied are the keys that went over as they were because nothing touched them, or, in one go, because no command looked at their values; Touched
+	// those that commands were run on.
 	Copied, Touched int64
 	// Carried are the keys with commands in the carry, CarriedBytes its length, and Unknown the commands, or other reasons in
 	// parentheses, by name and how often they came.

@@ -16,7 +16,7 @@ type output interface {
 	// other copies an item that is no entry, or leaves it out.
 	other(r *rdb.Reader, it *rdb.Item) error
 	// raw writes an entry with an RDB body.
-	raw(db int, t rdb.Type, expire int64, key, body []byte) error
+	raw(db int, t rdb.Type, a rdb.Attributes, key, body []byte) error
 	// key writes a key of a Space.
 	key(k *keyspace.Key) error
 	function(source []byte) error
@@ -84,18 +84,18 @@ func (o *rdbOutput) other(r *rdb.Reader, it *rdb.Item) error {
 	return nil
 }
 
-func (o *rdbOutput) raw(db int, t rdb.Type, expire int64, key, body []byte) error {
+func (o *rdbOutput) raw(db int, t rdb.Type, a rdb.Attributes, key, body []byte) error {
 	if err := o.selectDB(db); err != nil {
 		return err
 	}
 	o.count++
-	return o.w.Key(t, attributes(expire), key, body)
+	return o.w.Key(t, a, key, body)
 }
 
 func (o *rdbOutput) key(k *keyspace.Key) error {
 	t, body := k.AppendRDB(o.body[:0])
 	o.body = keep(body)
-	return o.raw(k.DB, t, k.Expire, []byte(k.Name), body)
+	return o.raw(k.DB, t, k.Attributes(), []byte(k.Name), body)
 }
 
 func (o *rdbOutput) function(source []byte) error { return o.w.Function(source) }
@@ -147,7 +147,7 @@ func (o *respOutput) item(db int, r *rdb.Reader, it *rdb.Item) error {
 	if err != nil {
 		return err
 	}
-	return o.raw(db, it.Type, expireOf(it), it.Key, body.bytes)
+	return o.raw(db, it.Type, attributesOf(it), it.Key, body.bytes)
 }
 
 func (o *respOutput) other(_ *rdb.Reader, it *rdb.Item) error {
@@ -157,7 +157,11 @@ func (o *respOutput) other(_ *rdb.Reader, it *rdb.Item) error {
 	return nil
 }
 
-func (o *respOutput) raw(db int, t rdb.Type, expire int64, key, body []byte) error {
+func (o *respOutput) raw(db int, t rdb.Type, a rdb.Attributes, key, body []byte) error {
+	expire := rdb.NoExpire
+	if a.HasExpire {
+		expire = a.Expire
+	}
 	k := keyspace.NewKey(o.f, db, key, t, body, expire)
 	return o.key(&k)
 }
@@ -218,16 +222,6 @@ func (c *countWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func attributes(expire int64) rdb.Attributes {
-	if expire == rdb.NoExpire {
-		return rdb.Attributes{}
-	}
-	return rdb.Attributes{HasExpire: true, Expire: expire}
-}
-
-func expireOf(it *rdb.Item) int64 {
-	if it.HasExpire {
-		return it.Expire
-	}
-	return rdb.NoExpire
+func attributesOf(it *rdb.Item) rdb.Attributes {
+	return rdb.Attributes{HasExpire: it.HasExpire, Expire: it.Expire, HasIdle: it.HasIdle, Idle: it.Idle, HasFreq: it.HasFreq, Freq: it.Freq}
 }

@@ -20,14 +20,20 @@ type planner struct {
 	slots      [][2]int     // the base's entries in these cluster slots are
 	functions  [][][]byte   // the commands on function libraries
 	unknown    map[string]int64
+	anyFlush   bool   // there is a flush of any sort
+	watch      *watch // nil: no key has generations
 }
 
-func newPlanner(opt *Options) *planner {
-	return &planner{opt: opt, keys: newKeyTable(), dropped: map[int]bool{}, unknown: map[string]int64{}}
+func newPlanner(opt *Options, keys keySet) *planner {
+	p := &planner{opt: opt, keys: newKeyTable(), dropped: map[int]bool{}, unknown: map[string]int64{}}
+	if keys != nil {
+		p.watch = &watch{keys: keys, flushes: newFlushes()}
+	}
+	return p
 }
 
 // near fetches what is known of keys.
-func (p *planner) near(db int, keys [][]byte) { p.keys.db(p.dbs.of(db)).Near(keys) }
+func (p *planner) near(db int, keys [][]byte) { p.keys.db(p.dbs.of(db)).Near(keys, nil) }
 
 func (p *planner) command(c *command) error {
 	p.opt.Table.Plan(c.args, &p.plan)
@@ -38,9 +44,17 @@ func (p *planner) command(c *command) error {
 	case keyspace.SwapDB:
 		p.dbs.swap(p.plan.A, p.plan.B)
 	case keyspace.FlushDB:
+		p.anyFlush = true
 		p.dropped[p.dbs.of(c.db)] = true
+		if p.watch != nil {
+			p.watch.dbs[p.dbs.of(c.db)] = c.where
+		}
 	case keyspace.FlushSlots:
+		p.anyFlush = true
 		p.slots = append(p.slots, p.plan.Slots...)
+		if p.watch != nil {
+			p.watch.flushSlots(p.plan.Slots, c.where)
+		}
 	case keyspace.FlushAll:
 		p.forget(c.next)
 	case keyspace.Run:
@@ -57,9 +71,12 @@ func (p *planner) command(c *command) error {
 func (p *planner) forget(at mark) {
 	p.keys = newKeyTable()
 	p.dbs = dbMap{}
-	p.start, p.allDropped = at, true
+	p.start, p.allDropped, p.anyFlush = at, true, true
 	p.dropped, p.slots = map[int]bool{}, nil
 	clear(p.unknown)
+	if p.watch != nil {
+		p.watch.flushes = newFlushes()
+	}
 }
 
 // stranger taints the keys of a command that the table does not have.
@@ -85,6 +102,9 @@ func (p *planner) stranger(c *command) error {
 // touch takes the keys of the plan, and links them.
 func (p *planner) touch(c *command, taint bool) {
 	first, old := noKey, keyID(len(p.keys.info))
+	if p.watch != nil {
+		p.watch.anew = !taint && onlyOverwrites(p.plan.Keys)
+	}
 	for i := range p.plan.Keys {
 		id := p.use(c, &p.plan.Keys[i], old)
 		if first == noKey {
@@ -92,6 +112,9 @@ func (p *planner) touch(c *command, taint bool) {
 		} else {
 			p.keys.link(first, id)
 		}
+	}
+	if p.watch != nil {
+		p.leave(c)
 	}
 	if taint {
 		p.unknown[string(bytes.ToUpper(c.args[0][:min(len(c.args[0]), 64)]))]++
@@ -112,10 +135,13 @@ func (p *planner) use(c *command, u *keyspace.KeyUse, old keyID) keyID {
 	}
 	id, fresh := p.keys.add(db, u.Key)
 	switch {
-	case fresh && u.Use == keyspace.Overwrites && p.keys.matching(db, u.Key) == noKey:
+	case fresh && u.Use == keyspace.Overwrites && !p.keys.matches(db, u.Key):
 		p.keys.info[id].flags |= overwritten
 	case id >= old && u.Use != keyspace.Overwrites:
 		p.keys.info[id].flags &^= overwritten
+	}
+	if p.watch != nil {
+		return p.generation(c, db, u.Key, id, fresh)
 	}
 	return id
 }

@@ -3,8 +3,10 @@ package fold_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/aof/fold"
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
 )
 
@@ -61,6 +64,31 @@ func TestCarryOfFieldExpiryIsBounded(t *testing.T) {
 	_, err := fold.Fold(t.Context(), in, &bytes.Buffer{}, fold.Options{Table: keyspace.NewTable(), MaxCarry: 20})
 	cannot := (*fold.CannotError)(nil)
 	require.ErrorAs(t, err, &cannot)
+}
+
+// Libraries come in a payload whose version only a later server reads. Where the upstream is not known, nobody can say that it refused them.
+func TestFunctionsOfALaterServer(t *testing.T) {
+	payload := rdb.AppendDump(nil, rdb.Format{Version: 12}, 0xF5, rdb.AppendString(nil, []byte("#!lua name=l\nreturn 1")))
+	restored := func(payload []byte, more ...string) fold.Input {
+		increment := resp.AppendCommand(commandsOf(more...), []byte("FUNCTION"), []byte("RESTORE"), payload)
+		return fold.Input{Base: source("base", baseOf(t, "SET a 1")), Increments: []fold.Source{source("increment", increment)}}
+	}
+	wrong := bytes.Clone(payload)
+	wrong[len(wrong)-1]++ // the checksum: every server refuses it
+	later := fold.Options{Table: keyspace.NewTable(), Upstream: rdb.Format{Version: 12}}
+	for _, more := range [][]string{nil, {"SET b " + strings.Repeat("x", 10_000)}} { // with a plan, and in one go
+		_, err := fold.Fold(t.Context(), restored(payload, more...), io.Discard, fold.Options{Table: keyspace.NewTable()})
+		require.ErrorAs(t, err, new(*fold.CannotError))
+
+		var out bytes.Buffer
+		_, err = fold.Fold(t.Context(), restored(payload, more...), &out, later)
+		require.NoError(t, err)
+		require.Contains(t, out.String(), "name=l")
+
+		res, err := fold.Fold(t.Context(), restored(wrong, more...), io.Discard, later)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, res.Refused)
+	}
 }
 
 // A type of Redis 7.4 under a version that does not have it would be another in Valkey's dialect.

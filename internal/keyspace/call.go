@@ -18,11 +18,18 @@ func (c *call) entry(key []byte) (*entry, error) { return c.entryIn(c.db, key) }
 
 func (c *call) entryIn(db int, key []byte) (*entry, error) {
 	e := c.space.db(db).find(key)
-	if e == nil || !e.isRaw() {
+	if e == nil {
+		return nil, nil
+	}
+	raw, isRaw := e.value.(*rawValue)
+	if !isRaw {
 		return e, nil
 	}
+	if err := c.growBy(raw); err != nil {
+		return nil, err
+	}
 	if err := e.load(c.space.opt.Format); err != nil {
-		return nil, fmt.Errorf("key %q in database %d: %w", key, db, err)
+		return nil, fmt.Errorf("key %.64q in database %d: %w", key, db, err)
 	}
 	c.space.account(e, len(key))
 	return e, nil
@@ -94,3 +101,16 @@ func (c *call) grow(n int64) error {
 	}
 	return nil
 }
+
+// growBy returns ErrTooBig if a value takes more than the Space may when its compressed strings are not: a bitmap of half a gigabyte may be six
+// megabytes in an RDB. What its elements take beside their bytes is known only when they are decoded.
+func (c *call) growBy(v *rawValue) error {
+	limit, packed := c.space.opt.MaxBytes, int64(len(v.body))
+	if limit == 0 || c.space.Used()+packed*maxUnpacking <= limit {
+		return nil
+	}
+	return c.grow(rdb.UnpackedBytes(c.space.opt.Format, v.typ, v.body) - packed)
+}
+
+// maxUnpacking is more than compression makes of a byte (see rdb.UnpackedBytes).
+const maxUnpacking = 88

@@ -1,6 +1,11 @@
 package keyspace
 
-import "github.com/aofsidecar/aofsidecar/internal/rdb"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
+)
 
 // functionCommands are the subcommands of FUNCTION that write.
 func functionCommands() []command {
@@ -61,8 +66,11 @@ func runFunctionRestore(c *call) error {
 		return err
 	}
 	sources, err := rdb.ParseFunctionDump(c.space.opt.Format, c.args[2])
-	if err != nil {
+	if _, corrupt := errors.AsType[*rdb.CorruptError](err); corrupt {
 		return errFailed
+	}
+	if err != nil { // a later server may well have taken it: the command is in the log
+		return fmt.Errorf("restore functions: %w", err)
 	}
 	var added libraries
 	for _, source := range sources {

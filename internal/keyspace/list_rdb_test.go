@@ -66,7 +66,7 @@ func (o *oracle) checkLoaded(t *testing.T, fill []string, changes [][]string) {
 	payload, _ := do([]string{"DUMP", "k"}).(string)
 	const footer = 10
 	space := o.newSpace()
-	space.PutRaw(0, []byte("k"), rdb.Type(payload[0]), []byte(payload[1:len(payload)-footer]), rdb.NoExpire)
+	space.PutRaw(0, []byte("k"), rdb.Type(payload[0]), []byte(payload[1:len(payload)-footer]), rdb.Attributes{})
 	for _, command := range changes {
 		do(command)
 		require.NoError(t, space.Run(0, toArgs(command)), "%s", command)
@@ -108,7 +108,7 @@ func TestEmptyListOfRDB(t *testing.T) {
 		{"RPUSH", "k", "a"},
 	} {
 		space := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
-		space.PutRaw(0, []byte("k"), rdb.TypeList, []byte{0}, rdb.NoExpire)
+		space.PutRaw(0, []byte("k"), rdb.TypeList, []byte{0}, rdb.Attributes{})
 		require.NoError(t, space.Run(0, toArgs(command)), "%s", command)
 	}
 }

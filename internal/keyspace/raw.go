@@ -6,6 +6,7 @@ import "github.com/aofsidecar/aofsidecar/internal/rdb"
 type rawValue struct {
 	typ  rdb.Type
 	body []byte
+	use  *rdb.Attributes // when it was used last, or how often; nil: not known
 }
 
 func (v *rawValue) typeName() string { return v.typ.Kind() }
@@ -13,7 +14,13 @@ func (v *rawValue) typeName() string { return v.typ.Kind() }
 // empty is false: no RDB has an empty value that is no key.
 func (v *rawValue) empty() bool { return false }
 
-func (v *rawValue) clone() value { return v }
+// clone is for COPY: nobody has used the copy yet.
+func (v *rawValue) clone() value {
+	if v.use == nil {
+		return v
+	}
+	return &rawValue{typ: v.typ, body: v.body}
+}
 
 func (v *rawValue) size() int64 { return int64(len(v.body)) }
 

@@ -94,7 +94,7 @@ func runRestore(c *call) error {
 	if err != nil {
 		return err
 	}
-	made := &entry{value: &rawValue{typ, bytes.Clone(body)}, expire: o.expire}
+	made := &entry{value: &rawValue{typ: typ, body: bytes.Clone(body)}, expire: o.expire}
 	c.space.set(place{c.db, string(c.args[1])}, made)
 	return nil
 }
@@ -105,6 +105,12 @@ func (c *call) restored(payload []byte) (rdb.Type, []byte, error) {
 	typ, body, err := rdb.ParseDump(c.space.opt.Format, payload)
 	if _, corrupt := errors.AsType[*rdb.CorruptError](err); corrupt {
 		return 0, nil, errFailed
+	}
+	if err == nil {
+		err = c.growBy(&rawValue{typ: typ, body: body})
+	}
+	if errors.Is(err, ErrTooBig) {
+		return 0, nil, err
 	}
 	var info rdb.ValueInfo
 	if err == nil {

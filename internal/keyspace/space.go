@@ -39,6 +39,8 @@ type Space struct {
 	refused   int64
 	now       int64 // Unix milliseconds
 	call      call  // reused
+	fetch     func(*entry)
+	fetched   int64 // without a meaning: it keeps the compiler from leaving out fetch's reads
 }
 
 // database is the keys of one. A pointer to an entry is good until its key is removed.
@@ -77,15 +79,45 @@ type place struct {
 }
 
 // New returns an empty Space that runs the commands of t.
-func New(t *Table, opt Options) *Space { return &Space{opt: opt, table: t, dbs: map[int]*database{}} }
+func New(t *Table, opt Options) *Space {
+	s := &Space{opt: opt, table: t, dbs: map[int]*database{}}
+	s.fetch = func(e *entry) {
+		switch v := e.value.(type) {
+		case *stringValue:
+			s.fetched += v.number
+			s.fetched += first(v.data)
+		case *hashValue:
+			s.fetched += first(v.packed)
+		}
+	}
+	return s
+}
 
-// PutRaw gives a key the value that an RDB body states, undecoded; a Space keeps raw. There must be none under the key yet. expire is in Unix
-// milliseconds or rdb.NoExpire.
-func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, expire int64) {
-	e, _ := s.db(db).add(key)
-	s.forget(e)
-	*e = entry{value: &rawValue{t, raw}, expire: expire}
+// first returns the first byte, or 0.
+func first(b []byte) int64 {
+	if len(b) == 0 {
+		return 0
+	}
+	return int64(b[0])
+}
+
+// PutRaw gives a key the value that an RDB body states, undecoded; a Space keeps raw. It returns false, and does nothing, if there is one under the
+// key. When it was used last, and how often, stays known until a command looks at the value.
+func (s *Space) PutRaw(db int, key []byte, t rdb.Type, raw []byte, a rdb.Attributes) bool {
+	e, fresh := s.db(db).add(key)
+	if !fresh {
+		return false
+	}
+	v := &rawValue{typ: t, body: raw}
+	if a.HasIdle || a.HasFreq {
+		v.use = &a
+	}
+	*e = entry{value: v, expire: rdb.NoExpire}
+	if a.HasExpire {
+		e.expire = a.Expire
+	}
 	s.account(e, len(key))
+	return true
 }
 
 // SetTime says what time it is, in Unix milliseconds, to the few commands that ask: when a consumer of a stream was made is all that comes of
@@ -151,7 +183,7 @@ func (s *Space) db(n int) *database {
 // nothing.
 func (s *Space) Near(db int, keys [][]byte) {
 	if s.near != nil && s.nearDB == db {
-		s.near.keys.Near(keys)
+		s.near.keys.Near(keys, s.fetch)
 	}
 }
 
@@ -190,6 +222,21 @@ type Key struct {
 	format rdb.Format
 }
 
+// Attributes returns what an RDB says of the key beside its value.
+func (k *Key) Attributes() rdb.Attributes {
+	a := rdb.Attributes{}
+	if raw, ok := k.entry.value.(*rawValue); ok && raw.use != nil {
+		a = *raw.use
+	}
+	if a.HasExpire = k.Expire != rdb.NoExpire; a.HasExpire {
+		a.Expire = k.Expire
+	}
+	return a
+}
+
+// IsRaw reports whether no command has looked at the value that PutRaw gave it.
+func (k *Key) IsRaw() bool { return k.entry.isRaw() }
+
 // AppendRDB appends the value's RDB body and returns the type to write before it.
 func (k *Key) AppendRDB(dst []byte) (rdb.Type, []byte) {
 	return k.entry.value.appendRDB(dst, k.format)
@@ -212,7 +259,7 @@ func (k *Key) AppendCommands(dst []byte) ([]byte, error) {
 	if raw, ok := v.(*rawValue); ok { // decoded for now only: a Space has no room for all of its keys at once
 		var err error
 		if v, err = decode(k.format, raw.typ, raw.body); err != nil {
-			return dst, fmt.Errorf("key %q in database %d: %w", k.Name, k.DB, err)
+			return dst, fmt.Errorf("key %.64q in database %d: %w", k.Name, k.DB, err)
 		}
 	}
 	dst = v.appendCommands(dst, []byte(k.Name))
@@ -242,5 +289,5 @@ func (s *Space) Functions() [][]byte { return s.libraries.sources() }
 
 // NewKey returns a key that is in no Space, with the RDB body of its value, which it keeps.
 func NewKey(f rdb.Format, db int, name []byte, t rdb.Type, raw []byte, expire int64) Key {
-	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{value: &rawValue{t, raw}, expire: expire}, format: f}
+	return Key{DB: db, Name: string(name), Expire: expire, entry: &entry{value: &rawValue{typ: t, body: raw}, expire: expire}, format: f}
 }

@@ -54,7 +54,7 @@ func TestEachGoesByDatabase(t *testing.T) {
 	raw := rdb.AppendString(nil, []byte("v"))
 	for _, db := range []int{7, 0, 2} {
 		for _, key := range []string{"b", "a", "", "c"} {
-			s.PutRaw(db, []byte(key), rdb.TypeString, raw, rdb.NoExpire)
+			s.PutRaw(db, []byte(key), rdb.TypeString, raw, rdb.Attributes{})
 		}
 	}
 	var seen []string
@@ -73,7 +73,7 @@ func TestEachGoesByDatabase(t *testing.T) {
 
 func TestExpiryIsAmongTheCommands(t *testing.T) {
 	s := newTestSpace(0)
-	s.PutRaw(0, []byte("a"), rdb.TypeModule2, []byte("body"), 5)
+	s.PutRaw(0, []byte("a"), rdb.TypeModule2, []byte("body"), rdb.Attributes{HasExpire: true, Expire: 5})
 	require.NoError(t, s.Each(func(k *Key) error {
 		require.EqualValues(t, 5, k.Expire)
 		commands, err := k.AppendCommands(nil)
@@ -89,7 +89,7 @@ func TestExpiryIsAmongTheCommands(t *testing.T) {
 
 func TestModuleValueMovesUnread(t *testing.T) {
 	s := newTestSpace(0)
-	s.PutRaw(0, []byte("a"), rdb.TypeModule2, []byte("body"), rdb.NoExpire)
+	s.PutRaw(0, []byte("a"), rdb.TypeModule2, []byte("body"), rdb.Attributes{})
 	run(t, s, "COPY a b", "RENAME a c", "PEXPIREAT b 5", "HSET b f v", "INCR c")
 	require.EqualValues(t, 2, s.Refused())
 	run(t, s, "COPY b d") // decoded by now
@@ -105,7 +105,7 @@ func TestModuleValueMovesUnread(t *testing.T) {
 func TestCorruptValueIsAnErrorWhenItIsLookedAt(t *testing.T) {
 	t.Parallel()
 	s := newTestSpace(0)
-	s.PutRaw(0, []byte("a"), rdb.TypeHash, []byte{5, 1}, rdb.NoExpire)
+	s.PutRaw(0, []byte("a"), rdb.TypeHash, []byte{5, 1}, rdb.Attributes{})
 	run(t, s, "COPY a b", "PEXPIREAT a 5", "RENAME a c", "DEL b")
 	err := s.Run(0, toArgs([]string{"HSET", "c", "f", "v"}))
 	var corrupt *rdb.CorruptError
@@ -120,7 +120,7 @@ func TestUsedIsTheSumOfAllEntries(t *testing.T) {
 		for db := range 3 {
 			for i := range 20 {
 				require.NoError(t, s.Run(db, toArgs([]string{"HSET", "k" + strconv.Itoa(i), "field", "value"})))
-				s.PutRaw(db, []byte("raw"+strconv.Itoa(i)), rdb.TypeHash, hashBody("f", "v"), rdb.NoExpire)
+				s.PutRaw(db, []byte("raw"+strconv.Itoa(i)), rdb.TypeHash, hashBody("f", "v"), rdb.Attributes{})
 			}
 		}
 		requireSum(t, s)
@@ -209,4 +209,23 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 		require.NoError(t, s.Run(0, args))
 		require.Zero(t, testing.AllocsPerRun(100, func() { _ = s.Run(0, args) }), "run %s", command)
 	}
+}
+
+// TestUseStaysWithTheValue wants to know of a key when it was used last as long as nobody looks at it, under whatever name, but not of its copy.
+func TestUseStaysWithTheValue(t *testing.T) {
+	s := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
+	used := rdb.Attributes{HasIdle: true, Idle: 7, HasExpire: true, Expire: 99}
+	for _, key := range []string{"a", "b"} {
+		require.True(t, s.PutRaw(0, []byte(key), rdb.TypeString, rdb.AppendString(nil, []byte("v")), used))
+	}
+	for _, command := range [][]string{{"COPY", "a", "copy"}, {"RENAME", "a", "moved"}, {"APPEND", "b", "x"}} {
+		require.NoError(t, s.Run(0, toArgs(command)))
+	}
+	got := map[string]rdb.Attributes{}
+	require.NoError(t, s.Each(func(k *Key) error {
+		got[k.Name] = k.Attributes()
+		return nil
+	}))
+	fresh := rdb.Attributes{HasExpire: true, Expire: 99}
+	require.Equal(t, map[string]rdb.Attributes{"moved": used, "copy": fresh, "b": fresh}, got)
 }

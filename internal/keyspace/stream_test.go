@@ -119,7 +119,7 @@ func TestStreamNodesStayWhatTheyWere(t *testing.T) {
 	before := streamOf(t, streamSpace(t, entries(1, 350, "a b")...))
 	typ, body := before.appendRDB(nil, rdb.Format{Version: 12})
 	s := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
-	s.PutRaw(0, []byte("s"), typ, body, rdb.NoExpire)
+	s.PutRaw(0, []byte("s"), typ, body, rdb.Attributes{})
 	for _, command := range []string{"XTRIM s MAXLEN = 320", "XDEL s 1-150", "XADD s 2-1 a b"} {
 		require.NoError(t, s.Run(0, toArgs(strings.Fields(command))))
 	}
@@ -168,7 +168,7 @@ func TestStreamThatDoesNotDecode(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"XADD s 1-1 a b", "XTRIM s MAXLEN 1", "XDEL s 1-1", "XSETID s 1-1", "XACK s g 1-1", claimed("c", "1-1"), "XGROUP CREATE s g 0", "XGROUP SETID s g 0", "XGROUP DESTROY s g", "XGROUP CREATECONSUMER s g c", "XGROUP DELCONSUMER s g c"} {
 		s := New(NewTable(), Options{Format: rdb.Format{Version: 12}})
-		s.PutRaw(0, []byte("s"), rdb.TypeStreamListpacks3, []byte{1, 2}, rdb.NoExpire)
+		s.PutRaw(0, []byte("s"), rdb.TypeStreamListpacks3, []byte{1, 2}, rdb.Attributes{})
 		var corrupt *rdb.CorruptError
 		require.ErrorAs(t, s.Run(0, toArgs(strings.Fields(command))), &corrupt, command)
 	}

@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"math"
 	"slices"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
@@ -66,8 +67,33 @@ func (z *zsetValue) appendCommands(dst, key []byte) []byte {
 		z.packed.each(0, one)
 		return dst
 	}
+	signed := false
 	for _, item := range z.table.sorted() {
 		one(z.table.show(item), item.score)
+		signed = signed || isNegativeZero(item.score)
+	}
+	if signed {
+		dst = z.table.appendSigns(dst, key)
 	}
 	return dst
 }
+
+// appendSigns appends the commands that give zeros their sign: while the loader's set is small, a listpack, it keeps none, and later it takes one
+// only in the place of another score.
+func (t *zsetTable) appendSigns(dst, key []byte) []byte {
+	for _, item := range t.sorted() {
+		if !isNegativeZero(item.score) {
+			continue
+		}
+		for _, score := range []string{"1", "-0"} {
+			dst = appendArgCount(dst, 4)
+			dst = appendArg(dst, "ZADD")
+			dst = appendArg(dst, key)
+			dst = appendArg(dst, score)
+			dst = appendArg(dst, t.show(item))
+		}
+	}
+	return dst
+}
+
+func isNegativeZero(score float64) bool { return score == 0 && math.Signbit(score) }

@@ -212,3 +212,39 @@ func TestZSetCommandsThatAreCarried(t *testing.T) {
 		require.Empty(t, p.Keys, command)
 	}
 }
+
+// TestSignsOfZeroAsCommands runs the commands that make a set whose zeros are signed, on the first members, which a loader adds to a listpack.
+func TestSignsOfZeroAsCommands(t *testing.T) {
+	from := newZSetTable()
+	for i := range 300 {
+		from.put([]byte(fmt.Sprintf("m%03d", i)), math.Copysign(0, float64(i%2)-0.5))
+	}
+	want := &zsetValue{table: from}
+	commands, err := parse(want.appendCommands(nil, []byte("k")))
+	require.NoError(t, err)
+	sp := New(NewTable(), Options{Format: rdb.Format{Dialect: rdb.Redis, Version: 11}})
+	for _, command := range commands {
+		args := make([][]byte, len(command))
+		for i, arg := range command {
+			args[i] = fmt.Append(nil, arg)
+		}
+		require.NoError(t, sp.Run(0, args))
+	}
+	require.Zero(t, sp.Refused())
+	require.NoError(t, sp.Each(func(k *Key) error {
+		got, isZSet := k.entry.value.(*zsetValue)
+		require.True(t, isZSet)
+		require.Equal(t, signsOf(want), signsOf(got))
+		return nil
+	}))
+}
+
+// signsOf returns the members whose score has a sign.
+func signsOf(z *zsetValue) (members []string) {
+	for _, item := range zsetItems(z) {
+		if math.Signbit(item.score) {
+			members = append(members, item.member)
+		}
+	}
+	return members
+}

@@ -96,13 +96,13 @@ func (o aofEvents) rewritten(r aof.RewriteReport) {
 		o.events.unknown.WithLabelValues(name).Add(float64(n))
 	}
 	log := o.log.Info
-	if r.Carried > 0 {
+	if r.Carried > 0 || r.Refused > 0 { // an upstream sends what it has done: refused here, it is a difference
 		log = o.log.Warn
 	}
 	log("base and increments were folded", zap.String(keyReason, r.Reason), zap.String(keyFile, r.Base), position(r.Position),
 		zap.Int("increments", r.Increments), zap.Int64("before", r.Before), zap.Int64("after", r.After),
 		zap.Int64("copied", r.Copied), zap.Int64("touched", r.Touched), zap.Int64("carried", r.Carried), zap.Int64("carried_bytes", r.CarriedBytes),
-		zap.Any("unknown", r.Unknown), zap.Int("passes", r.Passes), took(r.Took))
+		zap.Any("unknown", r.Unknown), zap.Int64("refused", r.Refused), zap.Int("passes", r.Passes), took(r.Took))
 }
 
 func (o aofEvents) rewriteFailed(f aof.RewriteFailure) {

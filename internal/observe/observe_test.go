@@ -236,10 +236,12 @@ func TestRewriteEvents(t *testing.T) {
 	require.InDelta(t, maxCommandLabels+2, testutil.ToFloat64(events.unknown.WithLabelValues("other")), 0)
 
 	logs.TakeAll()
+	o.Rewritten(aof.RewriteReport{Refused: 3})
+	require.EqualValues(t, 3, logs.FilterLevelExact(zap.WarnLevel).TakeAll()[0].ContextMap()["refused"])
 	o.RewriteFailed(aof.RewriteFailure{Err: aof.ErrSuperseded, Interrupted: true})
 	o.RewriteFailed(aof.RewriteFailure{Err: syscall.ENOSPC, InRow: 3, Retry: time.Minute})
 	require.Equal(t, 1, logs.FilterLevelExact(zap.ErrorLevel).FilterField(zap.Duration("retry_in", time.Minute)).Len())
-	for result, n := range map[string]float64{"nothing": 1, "done": 3 + 2*maxCommandLabels, "interrupted": 1, "failed": 1} {
+	for result, n := range map[string]float64{"nothing": 1, "done": 4 + 2*maxCommandLabels, "interrupted": 1, "failed": 1} {
 		require.InDelta(t, n, testutil.ToFloat64(events.rewrites.WithLabelValues(result)), 0, result)
 	}
 }

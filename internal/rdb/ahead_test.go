@@ -100,7 +100,7 @@ func TestCopyRun(t *testing.T) {
 						require.NoError(t, err)
 						got, end := copyItems(r, pick(true))
 						require.Equal(t, io.EOF, end)
-						require.True(t, want == got, wrap)
+						require.Zero(t, strings.Compare(want, got), wrap)
 						require.Equal(t, int64(len(in)), r.Offset())
 						require.True(t, r.Checksummed())
 						r.Close()
@@ -115,7 +115,7 @@ func TestCopyRun(t *testing.T) {
 // TestReaderAheadRefuses wants the error that a Reader has which reads itself, wherever a byte is wrong or the end is missing.
 func TestReaderAheadRefuses(t *testing.T) {
 	in := readGolden(t, "redis-7.0.rdb")
-	requireSame := func(in io.Reader, again io.Reader) {
+	requireSame := func(in, again io.Reader) {
 		skip := func(int, *rdb.Item) int { return skipped }
 		var want, got error
 		r, want := rdb.NewReader(in)
@@ -134,7 +134,7 @@ func TestReaderAheadRefuses(t *testing.T) {
 		damaged[i] ^= 0x10
 		requireSame(bytes.NewReader(damaged), bytes.NewReader(damaged))
 		requireSame(strings.NewReader(in[:i]), strings.NewReader(in[:i]))
-		if i%3 == 0 {
+		if i%50 == 0 {
 			requireSame(bytes.NewReader(damaged), iotest.OneByteReader(bytes.NewReader(damaged)))
 			broken := errors.New("broken")
 			requireSame(io.MultiReader(strings.NewReader(in[:i]), iotest.ErrReader(broken)), io.MultiReader(strings.NewReader(in[:i]), iotest.ErrReader(broken)))

@@ -100,6 +100,9 @@ func (s *source) stringHead() stringHead {
 	if s.err != nil {
 		return stringHead{}
 	}
+	if h.kind == lzfString {
+		s.saved += int64(h.length) - int64(h.size)
+	}
 	return h
 }
 

@@ -45,6 +45,9 @@ type source struct {
 
 	// scratch holds a compressed string.
 	scratch []byte
+
+	// saved is how many bytes compression has saved in the strings that were walked.
+	saved int64
 }
 
 func newSource(r io.Reader) source {

@@ -29,6 +29,9 @@ const (
 	// (reference: t_hash.c:hashTypeGetValue treats them as absent while loading). Its raw log must not be
 	// compared by hash fields; see [IgnoreHashes].
 	FieldTTLReplayHazard
+	// SortByNumber says that SORT by number does the same on an upstream, its replicas and loaders. Before, it is refused where some number
+	// before, of any command, was out of range (sort.c:sortCommandGeneric looks at an errno that nobody resets).
+	SortByNumber
 	// BrokenCheckAOF says that check-aof refuses every base with the server's own RDB version.
 	BrokenCheckAOF
 )
@@ -65,6 +68,8 @@ func (feature Feature) since() (redis, valkey Version) {
 		return Version{}, Version{9, 0, 0}
 	case FieldTTLReplayHazard:
 		return Version{7, 4, 0}, Version{}
+	case SortByNumber:
+		return Version{8, 0, 0}, Version{8, 1, 0}
 	case BrokenCheckAOF:
 		return Version{}, Version{9, 0, 0}
 	}

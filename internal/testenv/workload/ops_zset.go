@@ -101,10 +101,26 @@ func sortOps() []op {
 	}
 	return []op{
 		{row: "SORT", weight: 1, run: func(r *run) {
-			r.do("SORT", prepare(r), "BY", kindWeight+":*", "GET", "#", "GET", kindHash+":*->f1", "STORE", r.key(kindList))
+			r.do("SORT", prepare(r), "BY", r.weights(), "GET", "#", "GET", kindHash+":*->f1", "STORE", r.key(kindList))
 		}},
 		{row: "SORT", weight: 1, run: func(r *run) { r.do("SORT", r.key(kindSet), "ALPHA", "LIMIT", 0, 10, "STORE", r.key(kindList)) }},
 		{row: "SORT", weight: 1, run: func(r *run) { r.do("SORT", r.key(kindSet), "BY", "nosort", "STORE", r.key(kindList)) }},
-		{row: "SORT", weight: 1, run: func(r *run) { r.do("SORT", prepare(r), "DESC", "STORE", r.key(kindList)) }},
+		{row: "SORT", weight: 1, run: func(r *run) { r.do("SORT", prepare(r), r.numbers(), "DESC", "STORE", r.key(kindList)) }},
 	}
+}
+
+// weights is a pattern to sort by, or one that sorts nothing.
+func (r *run) weights() string {
+	if r.w.options.NoSortByNumber {
+		return "nosort"
+	}
+	return kindWeight + ":*"
+}
+
+// numbers is a word of SORT: it sorts by number, or does not.
+func (r *run) numbers() string {
+	if r.w.options.NoSortByNumber {
+		return "ALPHA"
+	}
+	return "ASC"
 }

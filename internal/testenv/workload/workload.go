@@ -33,6 +33,8 @@ type Options struct {
 	NoVectorSets bool
 	// NoStoreDist leaves out distances as scores: with vector sets, what a rewrite does not compute by itself.
 	NoStoreDist bool
+	// NoSortByNumber leaves out what testenv.SortByNumber is about.
+	NoSortByNumber bool
 	// NoBlocking leaves out what waits: blocking pops that another client serves, WAIT, WAITAOF.
 	NoBlocking bool
 	// FlushOften makes what empties a database as frequent as any other command, instead of once in some
