@@ -24,9 +24,14 @@ build: ## build bin/aofsidecar
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
 
 .PHONY: demo
-demo: build ## a mirror killed, restarted and rewritten under traffic, a stock server booted from the result
+demo: build ## a mirror killed, restarted and rewritten under traffic, a stock server booted from the result, and from its archive
 	@go build -o $(BIN)/demo ./internal/demo
 	@$(BIN)/demo -sidecar bin/aofsidecar
+
+.PHONY: demo-s3
+demo-s3: build ## the same with an archive in S3 (versitygw, in a process of the demo)
+	@go build -o $(BIN)/demo ./internal/demo
+	@$(BIN)/demo -s3 -sidecar bin/aofsidecar
 
 .PHONY: servers
 servers: ## fetch the Redis and Valkey servers that the tests use

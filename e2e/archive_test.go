@@ -168,6 +168,11 @@ func TestArchiveHasOneHolder(t *testing.T) {
 			first.start(t)
 			require.NoError(t, upstream.Client().Set(t.Context(), "a", 1, 0).Err())
 			first.awaitShipped(t, upstream)
+			looked := a.ok(t, "doctor", "--measure", "100ms", "--set", "upstream.addr="+upstream.Addr(), "--set", "aof.dir="+t.TempDir())
+			for _, check := range []string{"put", "get", "list", "conditions", "multipart", "delete"} {
+				require.Regexp(t, "(?m)^ok +"+check+" ", looked.stdout)
+			}
+			require.Regexp(t, "(?m)^ok +lease +held by ", looked.stdout)
 			second := a.newMirror(t, upstream.Addr())
 			second.start(t)
 			status := second.await(t, "aware of the first", func(s testenv.SidecarStatus) bool { return s.Streaming() && s.Archive.HeldBy != nil })

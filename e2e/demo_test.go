@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 				string(family.Dialect) + " " + family.Version.String(),
 				"sync_full 1, sync_partial_ok 0", "sync_full 1, sync_partial_ok 3",
 				"200,000 INCR", "rewrite --wait: ", " became appendonly.aof.2.base.rdb, ", "its directory had ", "upstream noticed nothing",
-				"--appendonly yes", "exit code 0", "\n  equal ",
+				"--appendonly yes", "exit code 0", "\n  equal     a stock server without", "aofsidecar restore --archive file://", "\n  equal     a stock server on what came back",
 			} {
 				require.Contains(t, said, want)
 			}
@@ -66,13 +66,24 @@ type runningDemo struct {
 	ended  chan error
 }
 
+// With an S3 server beside it the demo shows the same, and ends that, too.
+func TestDemoWithS3(t *testing.T) {
+	t.Parallel()
+	shown := startDemo(t, testenv.Pick(t, "valkey-8.1"), "-s3")
+	require.NoError(t, shown.wait(), "%s", shown.said())
+	require.Contains(t, shown.said(), "aofsidecar restore --archive s3://demo/backup")
+	require.Contains(t, shown.said(), "\n  equal     a stock server on what came back")
+	shown.requireNothingLeft(t)
+	require.Empty(t, filesIn(t, shown.temp))
+}
+
 // startDemo runs the demo with one server in the PATH and nothing else, and with a temporary folder of its own by which its processes can be told.
-func startDemo(t *testing.T, family testenv.Family) *runningDemo {
+func startDemo(t *testing.T, family testenv.Family, args ...string) *runningDemo {
 	t.Helper()
 	d := &runningDemo{temp: t.TempDir(), output: filepath.Join(t.TempDir(), "output"), ended: make(chan error, 1)}
 	out, err := os.Create(d.output)
 	require.NoError(t, err)
-	d.cmd = exec.CommandContext(t.Context(), demo, "-sidecar", program)
+	d.cmd = exec.CommandContext(t.Context(), demo, append(args, "-sidecar", program)...)
 	d.cmd.Stdout, d.cmd.Stderr = out, out
 	d.cmd.Env = []string{"PATH=" + filepath.Dir(family.Server()), "TMPDIR=" + d.temp}
 	require.NoError(t, d.cmd.Start())

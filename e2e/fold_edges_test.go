@@ -86,7 +86,7 @@ ZREMRANGEBYLEX %L -|[a|(m1|[m5 +|[m7|(z
 ZPOPMIN|ZPOPMAX %z [%c]
 ZMPOP 2 %z %z MIN|MAX COUNT %c
 ZUNIONSTORE %z 2 %z|%S %z [AGGREGATE SUM|MIN|MAX]
-ZUNIONSTORE|ZINTERSTORE %z 3 %z %S %z WEIGHTS %F %F %F [AGGREGATE SUM|MIN|MAX]
+ZUNIONSTORE|ZINTERSTORE %z 3 %z %S %z WEIGHTS %W %W %W [AGGREGATE SUM|MIN|MAX]
 ZDIFFSTORE %z 3 %z %S|%z %z
 ZRANGESTORE %z %z %j %j [REV]
 ZRANGESTORE %z %z %b1 %b1 BYSCORE [REV] [LIMIT 0|1|5 %j]
@@ -240,6 +240,8 @@ func (e *edges) argument(name string) any {
 	case "F":
 		return e.of("0", "0.1", "1e17", "3.0e-5", "inf", "-inf", "1e308", "-1.5", "0x1p-3", "123456789.123456789", "nan", 3, "1e-320",
 			e.rng.NormFloat64())
+	case "W": // more than 0: else a score becomes -0
+		return e.of("0.1", "1e17", "3.0e-5", "inf", "1e308", "0x1p-3", "123456789.123456789", 3)
 	case "F1":
 		return e.of("0", "1", "500.5", "9000", "40000")
 	case "b1":

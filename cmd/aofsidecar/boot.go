@@ -173,7 +173,7 @@ func (r *bootResult) boot(ctx context.Context, words []string, dir string, confi
 		return
 	case errors.Is(err, errRefused):
 		result := verifiedFailed
-		if server.lacksModule() {
+		if server.lacksModule() || server.version() == nameless { // or it is no server
 			result = verifiedInconclusive
 		}
 		r.say(result, "%s did not load it: %s", r.Server, server.lastWords())
@@ -355,11 +355,14 @@ func (s *bootedServer) stop() {
 	<-s.exited
 }
 
+// nameless is a server that did not say what it is.
+const nameless = "the server"
+
 // version is what the server calls itself.
 func (s *bootedServer) version() string {
 	engine := parseVersion([]byte(s.log.String()))
 	if engine.IsZero() {
-		return "the server"
+		return nameless
 	}
 	return engine.String()
 }

@@ -255,12 +255,12 @@ func (m *mirror) startShipping(ctx context.Context, failed func()) (drained func
 		return m.ship.run(ctx)
 	})
 	group.Go(func() error { return m.ship.checks.run(checking, m.ship.archive) })
-	return func() error {
+	return func() error { //nolint:contextcheck // the drain has a time of its own
 		defer stop()
 		stopChecking()
 		ctx, cancel := context.WithTimeout(m.draining, time.Duration(m.config.ShutdownTimeout))
 		defer cancel()
-		m.ship.drain(ctx) //nolint:contextcheck // it may outlive what was received
+		m.ship.drain(ctx)
 		return group.Wait()
 	}
 }

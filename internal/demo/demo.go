@@ -38,6 +38,8 @@ type demo struct {
 	sidecar  *testenv.Sidecar
 	traffic  *traffic
 	booted   *testenv.Server
+	s3       bool
+	archive  archive
 
 	want content
 }
@@ -49,8 +51,8 @@ type content struct {
 }
 
 // show runs everything and leaves nothing.
-func show(ctx context.Context, out, progress io.Writer, binary string) (err error) {
-	d := &demo{out: out, binary: binary}
+func show(ctx context.Context, out, progress io.Writer, binary string, s3 bool) (err error) {
+	d := &demo{out: out, binary: binary, s3: s3}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if d.family, err = findServer(ctx, progress); err != nil {
 		return err
@@ -64,11 +66,13 @@ func show(ctx context.Context, out, progress io.Writer, binary string) (err erro
 	_, _ = fmt.Fprint(out, "\n  aofsidecar: a mirror of a live server that a stock server boots from\n\n") // the next line finds out
 	for _, step := range []func(context.Context) error{
 		d.startUpstream,
+		d.openArchive,
 		d.attach,
 		d.killAgainAndAgain,
 		d.rewrite,
 		d.stopAll,
 		d.boot,
+		d.restore,
 	} {
 		if err := step(ctx); err != nil {
 			return d.explain(err)
@@ -119,9 +123,11 @@ func (d *demo) startUpstream(ctx context.Context) error {
 
 func (d *demo) attach(ctx context.Context) error {
 	var err error
-	if d.sidecar, err = testenv.NewSidecar(d.binary, d.dir, d.upstream.Addr(), "logging.level=info"); err != nil {
+	set := append([]string{"logging.level=info"}, d.archive.set...)
+	if d.sidecar, err = testenv.NewSidecar(d.binary, d.dir, d.upstream.Addr(), set...); err != nil {
 		return err
 	}
+	d.sidecar.Env(d.archive.env...)
 	begun := time.Now()
 	if err := d.sidecar.Start(ctx); err != nil {
 		return err
@@ -134,7 +140,7 @@ func (d *demo) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.say("sidecar", "process %d has the snapshot and follows the traffic, after %s: %s", d.sidecar.PID(), took, counted)
+	return d.say("sidecar", "process %d has the snapshot, follows the traffic and ships to %s, after %s: %s", d.sidecar.PID(), d.archive.url, took, counted)
 }
 
 // killAgainAndAgain is what most of this is about.
@@ -233,7 +239,9 @@ func (d *demo) catchUp(ctx context.Context) error {
 		return fmt.Errorf("read the upstream's offset: %w", err)
 	}
 	// It may have more: an upstream that nobody writes to still sends PING.
-	_, err = d.sidecar.Await(ctx, "in step, durably", func(s testenv.SidecarStatus) bool { return s.Streaming() && s.Log.Durable >= end })
+	_, err = d.sidecar.Await(ctx, "in step, durably, and shipping", func(s testenv.SidecarStatus) bool {
+		return s.Streaming() && s.Log.Durable >= end && s.Archive.LeaseHeld
+	})
 	return err
 }
 
@@ -247,6 +255,11 @@ func (d *demo) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return d.compare(ctx, "a stock server without upstream and sidecar")
+}
+
+// compare wants the server that was booted to have what the upstream had.
+func (d *demo) compare(ctx context.Context, who string) error {
 	got, err := contentOf(ctx, d.booted)
 	if err != nil {
 		return err
@@ -254,7 +267,7 @@ func (d *demo) boot(ctx context.Context) error {
 	if got != d.want {
 		return fmt.Errorf("the server that was booted has %s, and the upstream had %s", got, d.want)
 	}
-	return d.say("equal", "a stock server without upstream and sidecar has %s\n", got)
+	return d.say("equal", "%s has %s\n", who, got)
 }
 
 // String returns both in words.
@@ -287,6 +300,9 @@ func (d *demo) close() error {
 		if server != nil {
 			errs = append(errs, server.Close())
 		}
+	}
+	if d.archive.gateway != nil {
+		errs = append(errs, d.archive.gateway.Close())
 	}
 	if d.home != "" {
 		errs = append(errs, os.RemoveAll(d.home))

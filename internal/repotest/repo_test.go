@@ -42,7 +42,7 @@ var allowedImports = map[string][]string{
 	"bench": {"internal/resp", "internal/rdb", "internal/keyspace", "aof/fold"},
 	"e2e":   {},
 	// The demo uses what the tests use, and shows the binary that was built.
-	"internal/demo": {"internal/testenv", "internal/testenv/workload"},
+	"internal/demo": {"internal/testenv", "internal/testenv/s3gateway", "internal/testenv/workload"},
 	// Test helpers serve tests of every stage, so they may know any of them; nothing but tests imports them.
 	"internal/testenv":          anything,
 	"internal/testenv/workload": anything,

@@ -43,7 +43,7 @@ func (r *run) filledZSet(command string) {
 func zsetStoreOps() []op {
 	return []op{
 		{row: "ZUNIONSTORE", weight: 2, run: func(r *run) {
-			r.do("ZUNIONSTORE", r.key(kindZSet), 2, r.key(kindZSet), r.key(kindSet), "WEIGHTS", "1.5", r.n(5), "AGGREGATE", r.either("SUM", "MIN", "MAX"))
+			r.do("ZUNIONSTORE", r.key(kindZSet), 2, r.key(kindZSet), r.key(kindSet), "WEIGHTS", "1.5", 1+r.n(5), "AGGREGATE", r.either("SUM", "MIN", "MAX"))
 		}},
 		{row: "ZINTERSTORE", weight: 2, run: func(r *run) { r.do("ZINTERSTORE", r.key(kindZSet), 2, r.key(kindZSet), r.key(kindZSet)) }},
 		{row: "ZDIFFSTORE", weight: 2, run: func(r *run) { r.do("ZDIFFSTORE", r.key(kindZSet), 2, r.key(kindZSet), r.key(kindZSet)) }},
