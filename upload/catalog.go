@@ -33,6 +33,9 @@ type ArchivedTimeline struct {
 	ID string
 	// Epoch is the one under which it was created.
 	Epoch int64
+	// Taken is the last epoch that began with it as the holder's present timeline, or Epoch: of two sidecars that take turns, each with a log of its own, the one
+	// that ships has the newest state, whichever timeline is older.
+	Taken int64
 	// Pin is set while the timeline is pinned.
 	Pin *PinRecord
 	// Moments are the places before a FLUSHALL that are kept, ascending.
@@ -72,7 +75,7 @@ func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
 		c.Timelines = append(c.Timelines, *t)
 	}
 	slices.SortFunc(c.Timelines, func(x, y ArchivedTimeline) int {
-		return cmp.Or(cmp.Compare(x.Epoch, y.Epoch), cmp.Compare(timelineNumber(x.ID), timelineNumber(y.ID)), strings.Compare(x.ID, y.ID))
+		return cmp.Or(cmp.Compare(x.Taken, y.Taken), cmp.Compare(timelineNumber(x.ID), timelineNumber(y.ID)), strings.Compare(x.ID, y.ID))
 	})
 	return c, nil
 }
@@ -151,8 +154,8 @@ func (b *builder) name(obj Object) {
 
 // finish reads the records, and applies them.
 func (b *builder) finish(ctx context.Context) error {
-	oldest, newest := b.epochs()
-	takeovers, err := b.takeovers(ctx, oldest, newest)
+	oldest, some := b.epochs()
+	takeovers, err := b.takeovers(ctx, oldest, some)
 	if err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func (b *builder) epochs() (oldest int64, some bool) {
 	return oldest, some
 }
 
-// takeovers reads the records of the epochs that can have an older one's objects behind their beginning.
+// takeovers reads the records of the epochs that can have an older one's objects behind their beginning, and of the oldest: it says whose turn it was.
 func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]EpochRecord, error) {
 	if !some {
 		return nil, nil
@@ -195,7 +198,7 @@ func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]Epo
 	)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(recordsAtOnce)
-	for obj, err := range b.store.List(ctx, EpochsPrefix(), EpochKey(oldest)) {
+	for obj, err := range b.store.List(ctx, EpochsPrefix(), EpochKey(oldest-1)) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("list %s: %w", EpochsPrefix(), err), g.Wait())
 		}
@@ -268,7 +271,11 @@ func (t *ArchivedTimeline) apply(takeovers []EpochRecord) {
 		at    stream.Offset
 	}
 	var mine []takeover
+	t.Taken = max(t.Taken, t.Epoch)
 	for i := range takeovers {
+		if takeovers[i].Timeline == t.ID {
+			t.Taken = max(t.Taken, takeovers[i].Epoch)
+		}
 		if at, ok := takeovers[i].cut(t.ID); ok {
 			mine = append(mine, takeover{takeovers[i].Epoch, at})
 		}

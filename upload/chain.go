@@ -21,11 +21,15 @@ type chain struct {
 	hasBest    bool
 }
 
-// shipped is the greatest offset ever for which there was a base and all behind it up to there.
+// shipped is the greatest offset ever for which there was a base and all behind it up to there. A base ahead of the segments does not count yet: who takes over
+// before they are there goes on where they end, and leaves it out.
 func (c *chain) shipped() (stream.Offset, bool) {
 	for b := range c.bases {
 		at := b
-		if b >= c.since && b <= c.end {
+		switch {
+		case b > c.end:
+			continue
+		case b >= c.since:
 			at = c.end
 		}
 		if !c.hasBest || at > c.best {

@@ -101,13 +101,15 @@ func (e *GuardError) Error() string {
 	return fmt.Sprintf("timeline %s began almost empty after %s: say which of the two is to be restored", e.Timeline, e.Before)
 }
 
-// Guarded returns the newest timeline and the one before it, if the guard tripped between them and nobody has unpinned the latter.
+// Guarded returns the newest timeline and the last one before it that the guard has pinned, until somebody unpins that: an upstream that restarts empty
+// may do so again and again, and only the first time has something to lose.
 func (c *Catalog) Guarded() (newest, before string, tripped bool) {
-	n := len(c.Timelines)
-	if n < 2 || c.Timelines[n-2].Pin == nil || c.Timelines[n-2].Pin.Reason != PinGuard {
-		return "", "", false
+	for n := len(c.Timelines) - 2; n >= 0; n-- {
+		if pin := c.Timelines[n].Pin; pin != nil && pin.Reason == PinGuard {
+			return c.Timelines[len(c.Timelines)-1].ID, c.Timelines[n].ID, true
+		}
 	}
-	return c.Timelines[n-1].ID, c.Timelines[n-2].ID, true
+	return "", "", false
 }
 
 // Plan finds what to restore a target from: the newest base at or before it, and the fewest segments from there. Errors: ErrNoBackup, *WindowError,

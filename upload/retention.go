@@ -69,7 +69,7 @@ func PlanPrune(c *Catalog, policy Policy, now time.Time) (PrunePlan, error) {
 		case t.Pin != nil:
 			continue // not even what nobody needs: a pin is simple
 		case i < line:
-			p.before(maxKeyOffset + 1)
+			p.before(p.outdated())
 		case i == line:
 			p.before(int64(t.Bases[base].Offset))
 		}
@@ -116,6 +116,23 @@ func (p *pruning) remove(key string, bytes int64, why string) {
 		p.gone[key] = true
 		p.objects = append(p.objects, PruneObject{Key: key, Bytes: bytes, Why: why})
 	}
+}
+
+// outdated is the offset before which a timeline that others came after is older than the retention; behind all of it, if it ended before. What is newest does not
+// tell how old the others are: of two sidecars that take turns each has a log of its own.
+func (p *pruning) outdated() int64 {
+	cutoff := p.now.Add(-p.policy.Duration).UnixMilli()
+	from, end := int64(0), p.t.endMilli()
+	for _, b := range p.t.Bases {
+		end = max(end, b.UnixMilli)
+		if b.UnixMilli <= cutoff {
+			from = int64(b.Offset)
+		}
+	}
+	if end <= cutoff {
+		return maxKeyOffset + 1
+	}
+	return from
 }
 
 // before removes what is needed only for offsets before off, and the timeline itself where that is all of it.
@@ -294,11 +311,22 @@ func (t *tenure) look(ctx context.Context) error {
 	}
 	sweep := t.opt.Retention.Sweep
 	setDefault(&sweep, 24*time.Hour)
-	n, err := t.store.Sweep(ctx, "", time.Now().Add(-sweep))
-	if err == nil && n > 0 && t.opt.Observer.Swept != nil {
-		t.opt.Observer.Swept(n)
+	return t.sweep(ctx, time.Now().Add(-sweep))
+}
+
+// sweep gives up what never ended of our own: in a bucket without a prefix there may be somebody else's.
+func (t *tenure) sweep(ctx context.Context, before time.Time) error {
+	total := 0
+	var errs []error
+	for _, prefix := range []string{LeaseKey(), EpochsPrefix(), TimelinesPrefix()} {
+		n, err := t.store.Sweep(ctx, prefix, before)
+		total += n
+		errs = append(errs, err)
 	}
-	return err
+	if total > 0 && t.opt.Observer.Swept != nil {
+		t.opt.Observer.Swept(total)
+	}
+	return errors.Join(errs...)
 }
 
 // without takes out of the catalog what a plan has removed.

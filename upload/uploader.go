@@ -245,7 +245,8 @@ func (t *tenure) work(ctx context.Context) error {
 	return g.Wait()
 }
 
-// fencedStore begins no write once the lease is gone.
+// fencedStore begins no write once the lease is gone, and confirms none: what has been stored by the time that somebody else may take over is found by them, what is
+// stored later does not count.
 type fencedStore struct {
 	Store
 	valid func() error
@@ -256,7 +257,13 @@ func (s *fencedStore) Put(ctx context.Context, key string, body Body, cond Condi
 	if err := s.valid(); err != nil {
 		return Object{}, err
 	}
-	return s.Store.Put(ctx, key, body, cond)
+	obj, err := s.Store.Put(ctx, key, body, cond)
+	if err == nil || errors.Is(err, ErrExists) {
+		if lost := s.valid(); lost != nil {
+			return Object{}, lost
+		}
+	}
+	return obj, err
 }
 
 // Delete removes an object.

@@ -153,7 +153,7 @@ func (v volume) sweep(ctx context.Context, dir, prefix string, before time.Time,
 		switch {
 		case entry.IsDir() && overlaps(name+"/", prefix):
 			err = v.sweep(ctx, name, prefix, before, swept)
-		case strings.HasPrefix(entry.Name(), tempPrefix) && entry.Type().IsRegular() && (dir == "." && prefix == "" || strings.HasPrefix(dir+"/", prefix)):
+		case strings.HasPrefix(entry.Name(), tempPrefix) && entry.Type().IsRegular() && belongs(dir, prefix):
 			err = v.sweepFile(entry, name, before, swept)
 		}
 		if err != nil {
@@ -161,6 +161,14 @@ func (v volume) sweep(ctx context.Context, dir, prefix string, before time.Time,
 		}
 	}
 	return nil
+}
+
+// belongs says that a temporary file in dir may be of a Put below prefix: it does not say of which key it was to be.
+func belongs(dir, prefix string) bool {
+	if dir == "." {
+		return !strings.Contains(prefix, "/")
+	}
+	return strings.HasPrefix(dir+"/", prefix)
 }
 
 func (v volume) sweepFile(entry fs.DirEntry, name string, before time.Time, swept *int) error {

@@ -316,7 +316,10 @@ func TestSweepLeavesWhatIsNew(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n)
 	require.NoError(t, os.Chtimes(name, time.Now(), time.Now().Add(-time.Hour)))
-	n, err = store.Sweep(t.Context(), "", time.Now().Add(-time.Minute))
+	n, err = store.Sweep(t.Context(), "a/", time.Now().Add(-time.Minute))
+	require.NoError(t, err)
+	require.Zero(t, n, "it is of no key below a/")
+	n, err = store.Sweep(t.Context(), "lease.json", time.Now().Add(-time.Minute))
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
