@@ -52,6 +52,9 @@ func (l *Log) limitDisk() error {
 	if !l.opt.Archive || l.opt.MaxDisk == (DiskLimit{}) || l.inc == nil {
 		return nil
 	}
+	if l.full {
+		return l.makeRoom()
+	}
 	limit := l.diskLimit()
 	over := l.diskUsed() - limit
 	if limit == 0 || over <= 0 {
@@ -62,6 +65,12 @@ func (l *Log) limitDisk() error {
 		return nil
 	}
 	return l.noteSpool("the disk is over its limit, and what waits for the archive cannot be removed", l.giveUp(limit))
+}
+
+// makeRoom removes the oldest file that waits for the archive while the stream waits for space: others may fill the disk, too, and have done so before the limit
+// was reached. There is no space to fold in.
+func (l *Log) makeRoom() error {
+	return l.noteSpool("the disk is full, and what waits for the archive cannot be removed", l.giveUp(l.diskUsed()-1))
 }
 
 // folds reports whether a rewrite is to make room, asks for it, or waits for its end. It helps where the archive has what the chain's increments hold, or where

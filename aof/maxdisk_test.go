@@ -168,3 +168,33 @@ func TestMaxDiskOfAnEndedTimeline(t *testing.T) {
 		r.held()
 	})
 }
+
+// Others fill the disk before the log reaches its limit: what waits for the archive goes, one file after the other, rather than that the stream stands still.
+func TestFullDiskGivesUpWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, lost := limited(t, 1<<40)
+		r.start()
+		r.rewritten()
+		require.NoError(t, grow(r))
+		r.rewritten()
+		waits := len(r.spooled())
+		require.Positive(t, waits)
+		space, err := r.fs.Space(r.l.at.dir)
+		require.NoError(t, err)
+		r.fs.SetCapacity(space.Total - space.Free)
+		done, stop := r.run()
+		for range 40 {
+			require.NoError(t, appendMore(r))
+		}
+		pass(time.Second)
+		require.False(t, r.l.Status().DiskFull)
+		require.NotEmpty(t, *lost)
+		require.Less(t, len(r.spooled()), waits)
+		r.held()
+		stop()
+		require.NoError(t, <-done)
+		r.fs.SetCapacity(1 << 40)
+		require.NoError(t, r.l.Close())
+		requireChain(t, r.fs, r.l.at, r.h, r.h.end(), "in the end")
+	})
+}

@@ -221,6 +221,7 @@ func (r *restore) note(what string) {
 
 // once is one try, from the listing on.
 func (r *restore) once(ctx context.Context) error {
+	lease, leaseErr := ReadLease(ctx, r.store) // first: what is shipped meanwhile is no loss
 	catalog, err := ReadCatalog(ctx, r.store)
 	if err != nil {
 		return err
@@ -228,6 +229,9 @@ func (r *restore) once(ctx context.Context) error {
 	plan, err := catalog.Plan(r.opt.Target)
 	if err != nil {
 		return err
+	}
+	if leaseErr == nil && plan.Cut == (Cut{}) && lease.Timeline == plan.Timeline && lease.Offset > plan.Window.To {
+		r.note(fmt.Sprintf("%s says that offset %d of the timeline was stored, and what is there ends at %d: the rest was removed", LeaseKey(), lease.Offset, plan.Window.To))
 	}
 	r.promise(plan)
 	need, err := r.preview(ctx, plan)

@@ -3,6 +3,7 @@ package upload_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
 	"github.com/aofsidecar/aofsidecar/upload"
 )
 
@@ -106,6 +108,29 @@ func TestRestoreListsAgain(t *testing.T) {
 	_, err = upload.Restore(t.Context(), store, upload.RestoreOptions{Dir: dir})
 	require.ErrorIs(t, err, upload.ErrNotFound, "it stays in the list")
 	require.Empty(t, namesIn(t, dir))
+}
+
+// TestRestoreSaysThatTheEndIsGone: names cannot tell that the last objects are missing. The lease can.
+func TestRestoreSaysThatTheEndIsGone(t *testing.T) {
+	b := someBackup(t, upload.SealOptions{})
+	lease := func(offset stream.Offset) {
+		text, err := json.Marshal(upload.LeaseRecord{Epoch: 1, Timeline: someTimeline, Offset: offset})
+		require.NoError(t, err)
+		b.put(upload.LeaseKey(), text)
+	}
+	lease(b.h.offset)
+	rep, err := b.restore(upload.RestoreOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	require.Empty(t, rep.Notes)
+	lease(b.h.offset + 1)
+	rep, err = b.restore(upload.RestoreOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	require.Len(t, rep.Notes, 1)
+	require.Contains(t, rep.Notes[0], "lease.json says that offset")
+	at := b.h.offset
+	rep, err = b.restore(upload.RestoreOptions{Dir: t.TempDir(), Target: upload.Target{Offset: &at}})
+	require.NoError(t, err)
+	require.Empty(t, rep.Notes, "the end was not asked for")
 }
 
 // hostileStore lists names that lead elsewhere.

@@ -292,7 +292,7 @@ func (t *tenure) look(ctx context.Context) error {
 	}
 	var res PruneResult
 	if t.opt.Retention != nil {
-		plan, err := PlanPrune(c, *t.opt.Retention, time.Now())
+		plan, err := PlanPrune(c, *t.opt.Retention, t.present(ctx))
 		if err != nil {
 			return err
 		}
@@ -327,6 +327,24 @@ func (t *tenure) sweep(ctx context.Context, before time.Time) error {
 		t.opt.Observer.Swept(total)
 	}
 	return errors.Join(errs...)
+}
+
+// maxAhead is how far our clock may be ahead of the store's.
+const maxAhead = time.Hour
+
+// present is now, or what the store says of it where our clock has stepped ahead: what it makes old would be gone when the clock is right again. The store dates the
+// lease, which is renewed all the time; without one there is only our own clock.
+func (t *tenure) present(ctx context.Context) time.Time {
+	now := time.Now()
+	body, lease, err := t.store.Get(ctx, LeaseKey(), 0, 0)
+	if err != nil {
+		return now
+	}
+	_ = body.Close() // nothing was read
+	if limit := lease.Modified.Add(maxAhead); t.lease != nil && limit.Before(now) {
+		return limit
+	}
+	return now
 }
 
 // without takes out of the catalog what a plan has removed.

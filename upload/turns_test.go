@@ -205,3 +205,18 @@ func TestSweepLeavesOthersUploads(t *testing.T) {
 		require.False(t, strings.HasPrefix("uploads/of/somebody", p), p)
 	}
 }
+
+// TestRetentionBelievesTheStore: our clock is a year ahead of the store's. What the store does not call old stays.
+func TestRetentionBelievesTheStore(t *testing.T) {
+	store := newMemStore()
+	held := &tenure{Uploader: &Uploader{}, store: store, lease: &lease{}}
+	require.WithinDuration(t, time.Now(), held.present(t.Context()), time.Minute, "nothing is there")
+	obj, err := store.put(LeaseKey(), []byte("{}"), Condition{})
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), held.present(t.Context()), time.Minute)
+	obj.Modified = time.Now().Add(-365 * 24 * time.Hour)
+	store.objects[LeaseKey()] = memObject{Object: obj}
+	require.Equal(t, obj.Modified.Add(maxAhead), held.present(t.Context()))
+	held.lease = nil
+	require.WithinDuration(t, time.Now(), held.present(t.Context()), time.Minute, "what another time's holder left says nothing")
+}

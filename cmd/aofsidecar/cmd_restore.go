@@ -105,7 +105,7 @@ func (f *restoreFlags) options(config Config) (upload.RestoreOptions, error) {
 	}
 	if f.timestamp != "" {
 		at, err := time.Parse(time.RFC3339Nano, f.timestamp)
-		if err != nil {
+		if err != nil || at.IsZero() { // which would mean none
 			errs = append(errs, fmt.Errorf("--timestamp: %q is not a time like 2026-11-22T09:00:00Z", f.timestamp))
 		}
 		options.Time = at
