@@ -38,8 +38,11 @@ var allowedImports = map[string][]string{
 	"internal/admin":    {},
 	"internal/repotest": {},
 	"cmd/aofsidecar":    anything,
-	// It profiles a fold within its own process.
-	"bench": {"internal/resp", "internal/rdb", "internal/keyspace", "aof/fold"},
+	// It profiles a fold within its own process, lays out an archive by hand, and measures against the S3 server of the tests.
+	"bench": {
+		"internal/resp", "internal/rdb", "internal/keyspace", "aof/fold",
+		"internal/stream", "upload", "upload/s3store", "internal/testenv/s3gateway",
+	},
 	"e2e":   {},
 	// The demo uses what the tests use, and shows the binary that was built.
 	"internal/demo": {"internal/testenv", "internal/testenv/s3gateway", "internal/testenv/workload"},
