@@ -21,6 +21,8 @@ const (
 	countRate = 20_000
 	// countFor is how long requests are counted by a full run; a quick one counts not less than countLeast.
 	countFor, countLeast = 5 * time.Minute, 65 * time.Second
+	// countAfter is when counting begins: behind the first look of retention, which comes a minute after the start and then each hour.
+	countAfter = 65 * time.Second
 )
 
 // weight is what the sidecar had resident while it took in a base and shipped it.
@@ -124,11 +126,16 @@ func (b *bench) count(ctx context.Context, v *vault, interval time.Duration) (c 
 	if _, err := s.link.nudge(alive, func(p progress) bool { return p.fack >= streamOrigin }); err != nil {
 		return c, err
 	}
+	p := pacer{session: s, recorder: newRecorder(12, countRate), rate: countRate}
+	ready, settled := context.WithTimeout(alive, countAfter)
+	defer settled()
+	if _, err := p.until(alive, ready.Done()); err != nil {
+		return c, err
+	}
 	before, err := b.requests(alive, s.dir)
 	if err != nil {
 		return c, err
 	}
-	p := pacer{session: s, recorder: newRecorder(12, countRate), rate: countRate}
 	over, stop := context.WithTimeout(alive, max(countLeast, time.Duration(float64(countFor)*b.scale)))
 	defer stop()
 	measured, err := p.until(alive, over.Done())
