@@ -72,6 +72,11 @@ bench-rewrite: build servers ## compare what a rewrite takes with cp and a real 
 	go build -o $(BIN)/bench ./bench
 	$(BIN)/bench -parts rewrite -rounds 3 -replica "$(BENCH_SERVER)" $(BENCH)
 
+.PHONY: bench-archive
+bench-archive: build ## compare shipping and restoring with plain parallel PUT and GET (BENCH='-scale 0.02': a quick look)
+	go build -o $(BIN)/bench ./bench
+	$(BIN)/bench -parts archive -rounds 3 $(BENCH)
+
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters
 	$(GOLANGCI) config verify

@@ -28,5 +28,9 @@
 // data that a server has after both is compared, outside the measured time, and that alone can fail the run. Then a stream of 20 MB/s is sent while rewrites run, to see
 // how long it takes to become durable.
 //
+// The part archive runs a real S3 server (versitygw) in a process of its own, which is this program once more, and compares what the sidecar takes to ship
+// a base and to restore it with a parallel PUT and GET of the same bytes by the SDK's transfer manager, in another child; a restore of many segments with one of few
+// objects. It measures how long a write takes to be in the store, memory behind a large base, and how many requests there are.
+//
 // It asserts nothing else: it prints numbers and ratios. Everything is on 127.0.0.1 and in one temporary directory, which goes when it ends; children die with it.
 package main

@@ -42,7 +42,7 @@ func (b *bench) lagAll(ctx context.Context, r *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	p := pacer{session: s, recorder: newRecorder(9, lagRate)}
+	p := pacer{session: s, recorder: newRecorder(9, lagRate), rate: lagRate}
 
 	alone, stop := context.WithTimeout(alive, time.Duration(float64(lagAlone)*b.scale))
 	defer stop()
@@ -93,11 +93,13 @@ func (b *bench) askForRewrites(ctx context.Context, dir string, times int) error
 	return errors.Join(err, os.RemoveAll(asking))
 }
 
-// pacer sends a stream that it makes as it goes, at lagRate.
+// pacer sends a stream that it makes as it goes, at rate bytes a second.
 type pacer struct {
 	*session
 
 	recorder *recorder
+	rate     float64
+	sent     int64 // the offset of the last command that was sent, GETACK left out
 }
 
 // until sends until done, and measures meanwhile. Bytes that the socket does not take are due all the same. The first ones are due at once.
@@ -111,10 +113,10 @@ func (p *pacer) until(ctx context.Context, done <-chan struct{}) (lag, error) {
 	var m lag
 	begin, from := time.Now(), p.link.next
 	due := func(offset int64) time.Duration {
-		return time.Duration(float64(offset-from) / lagRate * float64(time.Second))
+		return time.Duration(float64(offset-from) / p.rate * float64(time.Second))
 	}
 	for {
-		if err := p.send(from + int64(time.Since(begin).Seconds()*lagRate)); err != nil {
+		if err := p.send(from + int64(time.Since(begin).Seconds()*p.rate)); err != nil {
 			return m, p.link.because(ctx, err)
 		}
 		select {
@@ -148,6 +150,7 @@ func (p *pacer) send(to int64) error {
 	for r.out = r.out[:0]; p.link.next+int64(len(r.out)) < to; {
 		r.mixed(r.commands + 100)
 	}
+	p.sent = p.link.next + int64(len(r.out))
 	r.out = resp.AppendCommandStrings(r.out, "REPLCONF", "GETACK", "*")
 	return p.link.stream(r.out)
 }

@@ -11,9 +11,14 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
 func main() {
+	if s3gateway.Served() { // this process is the S3 server of another one
+		return
+	}
 	os.Exit(exitCode(os.Args[1:], os.Stdout, os.Stderr)) //nolint:forbidigo // it is a main package, too
 }
 
@@ -29,10 +34,13 @@ func exitCode(args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// execute runs one command line: the benchmark, or the bare copy that it starts.
+// execute runs one command line: the benchmark, or the bare copy or the plain transfer that it starts.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 4 && args[0] == copyMode {
 		return copyStream(ctx, args[1], args[2], args[3])
+	}
+	if len(args) == 5 && args[0] == plainMode {
+		return transfer(ctx, args[1], args[2], args[3], args[4])
 	}
 	b := &bench{progress: stderr}
 	if err := b.parse(args); err != nil {
@@ -64,6 +72,7 @@ const (
 	partMemory  = "memory"
 	partRestart = "restart"
 	partRewrite = "rewrite"
+	partArchive = "archive"
 )
 
 // parse reads the flags.
@@ -75,7 +84,7 @@ func (b *bench) parse(args []string) error {
 	flags.StringVar(&b.dir, "dir", os.TempDir(), "`folder` for the temporary directory: its disk is what is measured")
 	flags.StringVar(&b.profiles, "profiles", "", "`folder` for processor profiles of the folds, which are made by one more of each")
 	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams and the number of their keys, e.g. 0.1 for a quick look")
-	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec, and each rewrite; the other policies are measured once")
+	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec, each rewrite and each transfer; the other policies are measured once")
 	parts := flags.String("parts", strings.Join(allParts(), ","), "what to run, a comma-separated `list`")
 	policies := flags.String("appendfsync", strings.Join(allPolicies(), ","), "the policies to compare, a comma-separated `list`")
 	if err := flags.Parse(args); err != nil {
@@ -102,5 +111,7 @@ func (b *bench) parse(args []string) error {
 	return errors.Join(errs...)
 }
 
-func allParts() []string    { return []string{partIngest, partMemory, partRestart, partRewrite} }
+func allParts() []string {
+	return []string{partIngest, partMemory, partRestart, partRewrite, partArchive}
+}
 func allPolicies() []string { return []string{policyEverySec, policyAlways, policyNo} }

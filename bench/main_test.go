@@ -10,14 +10,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
 // program is the sidecar that is measured.
 var program string
 
-// TestMain runs the bare copy where a test has started this binary as one.
+// TestMain runs the bare copy, a plain transfer or the S3 server where a test has started this binary as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == copyMode {
+	if s3gateway.Served() {
+		return
+	}
+	if len(os.Args) > 1 && (os.Args[1] == copyMode || os.Args[1] == plainMode) {
 		os.Exit(exitCode(os.Args[1:], io.Discard, os.Stderr)) //nolint:forbidigo // here it is a main
 	}
 	dir, err := os.MkdirTemp("", "bench")

@@ -45,6 +45,7 @@ type report struct {
 	restarts []restartSeries
 	rewrites []rewriteSeries
 	lags     []lag
+	archive  archiveReport
 }
 
 // restartSeries is all restarts of one kind.
@@ -77,6 +78,7 @@ func (r *report) write(w io.Writer) error {
 	if len(r.lags) > 0 {
 		r.writeLags(out)
 	}
+	r.archive.write(out)
 	return out.err
 }
 

@@ -31,6 +31,8 @@ func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
 			err = b.restartAll(ctx, &r)
 		case partRewrite:
 			err = b.rewriteAll(ctx, &r)
+		case partArchive:
+			err = b.archiveAll(ctx, &r)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", part, err)

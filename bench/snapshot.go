@@ -13,20 +13,21 @@ import (
 
 // Opcodes and types of RDB (Redis rdb.h).
 const (
-	opAux       = 0xfa
-	opExpireMS  = 0xfc
-	opSelectDB  = 0xfe
-	opEOF       = 0xff
-	typeString  = 0
-	typeSet     = 2
-	typeHash    = 4
-	rdbHeader   = "REDIS0011" // what Redis 7.2 and all later servers load
-	rdbChunk    = 1 << 20     // bytes that are written at once
-	setMembers  = 8
-	hashFields  = 16
-	longString  = 4 << 10
-	hugeString  = 64 << 20
-	rdbTextSize = 64 << 10
+	opAux      = 0xfa
+	opExpireMS = 0xfc
+	opSelectDB = 0xfe
+	opEOF      = 0xff
+	typeString = 0
+	typeSet    = 2
+	typeHash   = 4
+	rdbHeader  = "REDIS0011" // what Redis 7.2 and all later servers load
+	rdbChunk   = 1 << 20     // bytes that are written at once
+	setMembers = 8
+	hashFields = 16
+	longString = 4 << 10
+	hugeString = 64 << 20
+	// rdbTextSize is more than zstd looks back over in the archive's objects, so that what repeats is not found again.
+	rdbTextSize = 4 << 20
 )
 
 // snapshotWriter writes an RDB file as a server would, with its CRC64.

@@ -294,7 +294,7 @@ func TestArchiveOfAWipedUpstream(t *testing.T) {
 			after := m.await(t, "on the next timeline", func(s testenv.SidecarStatus) bool { return s.Streaming() && s.Log.Timeline != before }).Log.Timeline
 			m.awaitShipped(t, upstream)
 			testenv.Eventually(t, "the guard to be in the archive", func(context.Context) (string, bool) {
-				got := a.command(t, "restore", "--dry-run", "--output", "/nowhere")
+				got := a.command(t, "restore", "--dry-run", "--output", "/nowhere") //nolint:contextcheck // it has the test's
 				return got.stderr, got.code == 6
 			})
 			refused := a.command(t, "restore", "--output", t.TempDir())

@@ -244,7 +244,7 @@ func (s *suite) cancelledPut() {
 		}}
 		_, err := s.store.Put(ctx, "a", body, upload.Condition{})
 		s.ErrorIs(err, errEnough)
-		s.nothingLeft()
+		s.nothingButAnUpload()
 		cancel(nil)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -146,3 +147,20 @@ func (s *suite) nothingLeft() {
 }
 
 func name(i int) string { return fmt.Sprintf("dir/%05d", i) }
+
+// nothingButAnUpload checks that a Put that was cancelled left no trace, or an upload that Sweep finds: a part that was on its way may outlive the end of its
+// upload ("AbortMultipartUpload").
+func (s *suite) nothingButAnUpload() {
+	s.t.Helper()
+	s.Empty(s.keys("", ""))
+	if s.o.Leftovers == nil {
+		return
+	}
+	if n := s.o.Leftovers(s.t, s.store); n > 0 {
+		s.Equal(1, n)
+		swept, err := s.store.Sweep(s.ctx, "", time.Now().Add(time.Hour))
+		s.NoError(err)
+		s.Equal(1, swept)
+	}
+	s.Zero(s.o.Leftovers(s.t, s.store))
+}
