@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,6 +191,50 @@ func TestArchiveHasOneHolder(t *testing.T) {
 			dir, _ := a.restore(t)
 			booted := testenv.BootFromAOF(t, family, dir)
 			testenv.RequireEqual(t, upstream, booted, testenv.IgnoreUnreplicated())
+			a.ok(t, "verify", "--archive", "--deep")
+		})
+	}
+}
+
+// The holder is stopped (SIGSTOP) past its TTL, with writes on their way, and goes on when the other one ships. It ships again when that one is gone. What is restored then is the
+// newest state, of one history, though the other's timeline is the one that was created last.
+func TestArchiveHoldersTakeTurns(t *testing.T) {
+	for _, s3 := range []bool{false, true} {
+		t.Run(strconv.FormatBool(s3), func(t *testing.T) {
+			t.Parallel()
+			family := testenv.Pick(t, "redis-8.0")
+			upstream := testenv.StartServer(t, family)
+			tr := startTraffic(t, upstream, newWorkload(t, newSeed(t), upstream, workload.Options{NoFlush: true, NoFieldTTL: true}))
+			a := newArchive(t, s3)
+			first := a.newMirror(t, upstream.Addr())
+			first.start(t)
+			one := first.awaitShipped(t, upstream).Log.Timeline
+			begun := time.Now()
+			testenv.Eventually(t, "the next second: timelines have it in their names", func(context.Context) (time.Duration, bool) {
+				return time.Since(begun), time.Since(begun) > time.Second
+			})
+			second := a.newMirror(t, upstream.Addr())
+			second.start(t)
+			second.await(t, "aware of the first", func(s testenv.SidecarStatus) bool { return s.Streaming() && s.Archive.HeldBy != nil })
+
+			require.NoError(t, syscall.Kill(first.PID(), syscall.SIGSTOP))
+			two := second.awaitShipped(t, upstream).Log.Timeline
+			require.NotEqual(t, one, two)
+			require.NoError(t, syscall.Kill(first.PID(), syscall.SIGCONT))
+			first.await(t, "aware of the second", func(s testenv.SidecarStatus) bool {
+				return s.Streaming() && !s.Archive.LeaseHeld && s.Archive.HeldBy != nil
+			})
+			second.kill(t)
+			tr.stop(t)
+			first.awaitShipped(t, upstream)
+			requireCleanEnd(t, family, first)
+
+			dir, got := a.restore(t)
+			require.Equal(t, one, got.Timeline)
+			booted := testenv.BootFromAOF(t, family, dir)
+			testenv.RequireEqual(t, upstream, booted, testenv.IgnoreUnreplicated())
+			_, got = a.restore(t, "--timeline", two)
+			require.Equal(t, two, got.Timeline)
 			a.ok(t, "verify", "--archive", "--deep")
 		})
 	}

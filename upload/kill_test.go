@@ -97,6 +97,24 @@ func (m *mortal) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
+// promises are the offsets, by timeline, that an uploader called shipped: WAITAOF may have confirmed them to somebody.
+type promises map[string]stream.Offset
+
+func (told promises) hear(p *process, l *fakeLog) {
+	if off, ok := p.Shipped(); ok {
+		told[l.ID()] = max(told[l.ID()], off)
+	}
+}
+
+// requireKept: whatever has happened since, they can be restored.
+func (told promises) requireKept(tb testing.TB, c *Catalog) {
+	tb.Helper()
+	for id, off := range told {
+		_, err := c.Plan(Target{Timeline: id, Offset: &off})
+		require.NoError(tb, err)
+	}
+}
+
 // TestKillAtEveryWrite: a process is killed at some write to the store, again and again, and what it had sent arrives when it likes. What counts in
 // the archive is always one history without a hole, and in the end it is all there.
 func TestKillAtEveryWrite(t *testing.T) {
@@ -113,12 +131,14 @@ func killAndStart(t *testing.T, seed uint64) {
 	l, store := newFakeLog(seed), newMemStore()
 	l.Resync(fakeReplID(7), stream.Offset(rng.IntN(2)*1000))
 	opt := Options{SegmentBytes: 1 << 10, LeaseTTL: 10 * time.Second}
+	told := promises{}
 	for round := range 6 {
 		m := newMortal(store, rng, 1+rng.IntN(40))
 		p := start(t, opt, l, m)
 		alive := true
 		for step := 0; alive && step < 30; step++ {
 			traffic(l, 4)
+			told.hear(p, l)
 			switch rng.IntN(12) {
 			case 0:
 				l.Rotate(false)
@@ -136,7 +156,7 @@ func killAndStart(t *testing.T, seed uint64) {
 				alive = false
 			default:
 			}
-			requireValid(t, store, l)
+			told.requireKept(t, requireValid(t, store, l))
 		}
 		p.stop()
 		require.NoError(t, <-p.done)
@@ -159,6 +179,7 @@ func killAndStart(t *testing.T, seed uint64) {
 	<-time.After(5 * time.Minute)
 	requireShippedAll(t, p, l)
 	c := requireValid(t, store, l)
+	told.requireKept(t, c)
 	for _, line := range c.Timelines {
 		for _, r := range line.Runs() {
 			require.Equal(t, r, line.Runs()[0], "a hole in %s", line.ID)

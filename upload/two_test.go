@@ -75,6 +75,14 @@ func shipFromTwo(t *testing.T, seed uint64) {
 	b.salt = 5
 	b.Failover(fakeReplID(2))
 	pb := start(t, opt, b, storeB)
+	told := promises{}
+	check := func() *Catalog {
+		c := requireValid(t, store, a, b)
+		told.requireKept(t, c)
+		told.hear(pa, a)
+		told.hear(pb, b)
+		return c
+	}
 	for range 8 {
 		stopped := []*stoppable{storeA, storeB}[rng.IntN(2)]
 		stopped.stop()
@@ -85,14 +93,14 @@ func shipFromTwo(t *testing.T, seed uint64) {
 				[]*fakeLog{a, b}[rng.IntN(2)].Rotate(rng.IntN(2) == 0)
 			}
 		}
-		requireValid(t, store, a, b)
+		check()
 		stopped.goOn()
 		traffic(a, rng.IntN(6))
 		traffic(b, rng.IntN(6))
-		requireValid(t, store, a, b)
+		check()
 	}
 	<-time.After(time.Minute)
-	c := requireValid(t, store, a, b)
+	c := check()
 	require.NotEmpty(t, c.Windows())
 	plan, err := c.Plan(Target{})
 	require.NoError(t, err)
