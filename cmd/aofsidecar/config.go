@@ -71,7 +71,7 @@ type AOFConfig struct {
 	IncrementSize Size `yaml:"increment-size"`
 	// IncrementAge closes a non-empty increment that is this old. Default 1h, at least 1s.
 	IncrementAge Duration `yaml:"increment-age"`
-	// MaxDisk is how much what waits for the archive may fill. Default 80% of the file system.
+	// MaxDisk is how much the directory may take before what waits for the archive is given up. Default 80% of its file system.
 	MaxDisk DiskLimit `yaml:"max-disk"`
 }
 
