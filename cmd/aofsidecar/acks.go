@@ -6,7 +6,7 @@ import (
 )
 
 // shippedAcks is what is reported upstream with upstream.fack shipped: what is in the file, and what is in the archive. While another sidecar holds
-// the lease there is no FACK, as nothing of ours is.
+// the lease it stands still.
 type shippedAcks struct {
 	log interface{ Received() stream.Offset }
 	up  interface {
