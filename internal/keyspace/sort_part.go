@@ -3,14 +3,14 @@ package keyspace
 // sortPart sorts items so far that those from from to to are in their places. It makes the moves of the servers' partial quicksort (pqsort.c),
 // whose order of equal items one can see: J. L. Bentley, M. D. McIlroy, "Engineering a Sort Function", Software: Practice and Experience
 // 23 (1993), with the recursion cut where nothing is wanted.
-func sortPart(items []sortItem, compare func(a, b sortItem) int, from, to int) {
-	s := partSort{items: items, compare: compare, from: from, to: to}
+func sortPart[T any](items []T, compare func(a, b T) int, from, to int) {
+	s := partSort[T]{items: items, compare: compare, from: from, to: to}
 	s.sort(0, len(items))
 }
 
-type partSort struct {
-	items    []sortItem
-	compare  func(a, b sortItem) int
+type partSort[T any] struct {
+	items    []T
+	compare  func(a, b T) int
 	from, to int
 }
 
@@ -21,17 +21,17 @@ const (
 	partNinther = 41
 )
 
-func (s *partSort) cmp(i, j int) int { return s.compare(s.items[i], s.items[j]) }
-func (s *partSort) swap(i, j int)    { s.items[i], s.items[j] = s.items[j], s.items[i] }
+func (s *partSort[T]) cmp(i, j int) int { return s.compare(s.items[i], s.items[j]) }
+func (s *partSort[T]) swap(i, j int)    { s.items[i], s.items[j] = s.items[j], s.items[i] }
 
 // swapBlocks swaps n items at i with n at j.
-func (s *partSort) swapBlocks(i, j, n int) {
+func (s *partSort[T]) swapBlocks(i, j, n int) {
 	for k := range n {
 		s.swap(i+k, j+k)
 	}
 }
 
-func (s *partSort) sort(lo, hi int) {
+func (s *partSort[T]) sort(lo, hi int) {
 	for {
 		if hi-lo < partMiddle {
 			s.insertion(lo, hi)
@@ -49,9 +49,9 @@ func (s *partSort) sort(lo, hi int) {
 }
 
 // wants reports whether something between lo and hi is wanted.
-func (s *partSort) wants(lo, hi int) bool { return s.to > lo && s.from < hi }
+func (s *partSort[T]) wants(lo, hi int) bool { return s.to > lo && s.from < hi }
 
-func (s *partSort) insertion(lo, hi int) {
+func (s *partSort[T]) insertion(lo, hi int) {
 	for i := lo + 1; i < hi; i++ {
 		for j := i; j > lo && s.cmp(j-1, j) > 0; j-- {
 			s.swap(j, j-1)
@@ -59,7 +59,7 @@ func (s *partSort) insertion(lo, hi int) {
 	}
 }
 
-func (s *partSort) pivot(lo, hi int) int {
+func (s *partSort[T]) pivot(lo, hi int) int {
 	n := hi - lo
 	left, middle, right := lo, lo+n/2, hi-1
 	if n < partMedian {
@@ -74,7 +74,7 @@ func (s *partSort) pivot(lo, hi int) int {
 	return s.median(left, middle, right)
 }
 
-func (s *partSort) median(a, b, c int) int {
+func (s *partSort[T]) median(a, b, c int) int {
 	if s.cmp(a, b) < 0 {
 		switch {
 		case s.cmp(b, c) < 0:
@@ -97,7 +97,7 @@ func (s *partSort) median(a, b, c int) int {
 
 // partition splits what is between lo and hi into three parts by the pivot at lo, and returns how many items are less than it, and how
 // many more. Those that equal it are gathered at both ends first.
-func (s *partSort) partition(lo, hi int) (less, more int) {
+func (s *partSort[T]) partition(lo, hi int) (less, more int) {
 	leftEqual, left := lo+1, lo+1
 	rightEqual, right := hi-1, hi-1
 	for {
