@@ -69,14 +69,3 @@ func (l *Log) writeMark() error {
 	l.mark()
 	return l.finish(was)
 }
-
-// appendSelect writes the synthetic SELECT that begins an increment.
-func appendSelect(dst []byte, db int) []byte {
-	var num [20]byte
-	n := strconv.AppendInt(num[:0], int64(db), 10)
-	dst = append(dst, "*2\r\n$6\r\nSELECT\r\n$"...)
-	dst = strconv.AppendInt(dst, int64(len(n)), 10)
-	dst = append(dst, "\r\n"...)
-	dst = append(dst, n...)
-	return append(dst, "\r\n"...)
-}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
@@ -104,7 +105,7 @@ func (l *Log) newHead(at stream.Offset, db int) []byte {
 	return headOf(stream.Mark{Position: stream.Position{ReplID: l.replid, Offset: at}, UnixMilli: l.clock, Durable: at}, db)
 }
 
-func headOf(m stream.Mark, db int) []byte { return m.AppendCommand(appendSelect(nil, db)) }
+func headOf(m stream.Mark, db int) []byte { return m.AppendCommand(resp.AppendSelect(nil, db)) }
 
 // enter makes inc, which holds nothing but its head, the open increment.
 func (l *Log) enter(inc *increment, at stream.Offset, db int) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
 // An increment closes at its size, between commands and outside MULTI, however the stream is cut into runs; the next one begins with the
@@ -36,7 +37,7 @@ func TestRotateBySize(t *testing.T) {
 					at, db := r.h.boundary(inc.From)
 					require.Equal(t, inc.From, at, "it begins at a boundary")
 					data := string(r.read(r.l.at.path(inc.Name)))
-					require.True(t, strings.HasPrefix(data, string(appendSelect(nil, db))), "database %d: %q", db, data[:60])
+					require.True(t, strings.HasPrefix(data, string(resp.AppendSelect(nil, db))), "database %d: %q", db, data[:60])
 					if i+1 < len(rep.Increments) {
 						require.GreaterOrEqual(t, inc.Bytes, int64(size))
 						require.Less(t, inc.Bytes, int64(size+20_000))
@@ -70,7 +71,7 @@ func TestRotateNotInsideATransaction(t *testing.T) {
 		r.h.add("SET", "after", "it")
 		r.feed()
 		require.Len(t, r.seen().rotated, 1)
-		require.True(t, strings.HasPrefix(r.incr(), string(appendSelect(nil, 7))))
+		require.True(t, strings.HasPrefix(r.incr(), string(resp.AppendSelect(nil, 7))))
 		stop()
 		synctest.Wait()
 		require.NoError(t, r.l.Close())

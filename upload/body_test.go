@@ -21,7 +21,7 @@ func segmentOf(commands ...[]byte) *Segment {
 	data := bytes.Join(commands, nil)
 	to.Position.Offset += stream.Offset(len(data))
 	return &Segment{
-		From: m, To: to, head: m.AppendCommand(appendSelect(nil, 0)), tail: to.AppendCommand(nil), r: bytes.NewReader(data), n: int64(len(data)),
+		From: m, To: to, head: m.AppendCommand(resp.AppendSelect(nil, 0)), tail: to.AppendCommand(nil), r: bytes.NewReader(data), n: int64(len(data)),
 	}
 }
 

@@ -239,7 +239,7 @@ func (l *fakeLog) mark() stream.Mark {
 
 func (l *fakeLog) open() {
 	name, p := l.file("incr.aof")
-	*p = l.mark().AppendCommand(appendSelect(nil, l.db))
+	*p = l.mark().AppendCommand(resp.AppendSelect(nil, l.db))
 	l.places = []fakePlace{{offset: l.written, file: len(*p), db: l.db}}
 	l.line().Increments = append(l.line().Increments, stream.LogFile{Name: name, From: l.written, To: l.written, Bytes: int64(len(*p)), UnixMilli: l.milli})
 }

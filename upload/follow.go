@@ -134,8 +134,3 @@ func (f *follower) takeMark(m stream.Mark) error {
 }
 
 func (f *follower) wrong(what string) error { return &resp.SyntaxError{Offset: f.begin, What: what} }
-
-// appendSelect writes the SELECT that an increment begins with.
-func appendSelect(dst []byte, db int) []byte {
-	return resp.AppendCommandStrings(dst, "SELECT", fmt.Sprint(db))
-}

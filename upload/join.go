@@ -123,7 +123,7 @@ func (j *Joiner) Begin(db int, pos stream.Position) error {
 func (j *Joiner) begin(at place) error {
 	at.file, at.unixMilli = 0, max(at.unixMilli, j.at.unixMilli)
 	j.begun, j.at, j.from, j.maxDB = true, at, at.mark(), at.db
-	if err := j.write(j.from.AppendCommand(appendSelect(nil, at.db))); err != nil {
+	if err := j.write(j.from.AppendCommand(resp.AppendSelect(nil, at.db))); err != nil {
 		return err
 	}
 	j.last = joint{place: j.at, proven: true}

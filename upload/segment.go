@@ -155,7 +155,7 @@ func (c *Cutter) end(to place, end stream.Mark) (place, error) {
 
 func (c *Cutter) segment(to place) Segment {
 	s := Segment{From: c.from.mark(), To: to.mark(), DB: c.from.db, Commands: c.commands, r: c.r, at: c.from.file, n: to.file - c.from.file}
-	s.head = s.From.AppendCommand(appendSelect(s.head, s.DB))
+	s.head = s.From.AppendCommand(resp.AppendSelect(s.head, s.DB))
 	if last := c.f.mark; s.n == 0 || c.f.last != stepMark || last.Position != s.To.Position || last.UnixMilli != s.To.UnixMilli {
 		s.tail = s.To.AppendCommand(nil)
 	}
@@ -171,7 +171,7 @@ func (c *Cutter) Idle(unixMilli int64) (seg Segment, ok bool) {
 	to := c.from
 	to.unixMilli = max(to.unixMilli, unixMilli)
 	s := Segment{From: c.from.mark(), To: to.mark(), DB: to.db}
-	s.head = s.From.AppendCommand(appendSelect(s.head, s.DB))
+	s.head = s.From.AppendCommand(resp.AppendSelect(s.head, s.DB))
 	s.tail = s.To.AppendCommand(nil)
 	c.from.unixMilli = to.unixMilli
 	c.f.at.unixMilli = max(c.f.at.unixMilli, to.unixMilli)

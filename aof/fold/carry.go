@@ -159,7 +159,7 @@ func (c *carrier) emit(db int, args [][]byte) error {
 	c.buf = c.buf[:0]
 	if n := c.folder.plan.dbs.number(db); n != c.db {
 		c.db = n
-		c.buf = appendSelect(c.buf, n)
+		c.buf = resp.AppendSelect(c.buf, n)
 	}
 	c.buf = resp.AppendCommand(c.buf, args...)
 	if err := c.carried(len(c.buf)); err != nil {

@@ -2,10 +2,8 @@ package fold
 
 import (
 	"fmt"
-	"strconv"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
-	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
 // body takes what CopyRaw writes and cuts the head off. If the rest is more than limit bytes, where there is one, it only counts them.
@@ -51,8 +49,4 @@ func readFunction(r *rdb.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("function library: %w", err)
 	}
 	return source, nil
-}
-
-func appendSelect(dst []byte, db int) []byte {
-	return resp.AppendCommand(dst, []byte("SELECT"), strconv.AppendInt(nil, int64(db), 10))
 }

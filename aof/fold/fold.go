@@ -10,6 +10,7 @@ import (
 
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/resp"
 )
 
 // folder is one call of Fold.
@@ -164,7 +165,12 @@ func (f *folder) functions(libraries *keyspace.Space) error {
 		}
 	}
 	f.res.Refused += libraries.Refused()
-	for _, source := range libraries.Functions() {
+	return f.writeLibraries(libraries)
+}
+
+// writeLibraries writes the libraries that there are.
+func (f *folder) writeLibraries(in *keyspace.Space) error {
+	for _, source := range in.Functions() {
 		if err := f.out.function(source); err != nil {
 			return fmt.Errorf("write function library: %w", err)
 		}
@@ -232,7 +238,7 @@ func (f *folder) postpone(k *keyspace.Key) (err error) {
 	was := len(f.late)
 	if n := k.DB; n != f.lateDB || was == 0 {
 		f.lateDB = n
-		f.late = appendSelect(f.late, n)
+		f.late = resp.AppendSelect(f.late, n)
 	}
 	if f.late, err = k.AppendCommands(f.late); err != nil {
 		return err

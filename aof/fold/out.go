@@ -170,7 +170,7 @@ func (o *respOutput) key(k *keyspace.Key) error {
 	o.buf = o.buf[:0]
 	if k.DB != o.db {
 		o.db = k.DB
-		o.buf = appendSelect(o.buf, k.DB)
+		o.buf = resp.AppendSelect(o.buf, k.DB)
 	}
 	buf, err := k.AppendCommands(o.buf)
 	if err != nil {

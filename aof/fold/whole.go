@@ -127,10 +127,8 @@ func (w *whole) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, source := range w.libraries.Functions() {
-		if err := w.out.function(source); err != nil {
-			return fmt.Errorf("write function library: %w", err)
-		}
+	if err := w.writeLibraries(w.libraries); err != nil {
+		return err
 	}
 	err = w.sp.Each(func(k *keyspace.Key) error {
 		if k.IsRaw() {

@@ -27,3 +27,14 @@ func appendHeader(dst []byte, mark byte, n int) []byte {
 	dst = strconv.AppendInt(dst, int64(n), 10)
 	return append(dst, '\r', '\n')
 }
+
+// AppendSelect appends SELECT db without allocating.
+func AppendSelect(dst []byte, db int) []byte {
+	var num [20]byte
+	n := strconv.AppendInt(num[:0], int64(db), 10)
+	dst = append(dst, "*2\r\n$6\r\nSELECT\r\n$"...)
+	dst = strconv.AppendInt(dst, int64(len(n)), 10)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, n...)
+	return append(dst, "\r\n"...)
+}
