@@ -137,16 +137,6 @@ func (a *archive) restore(t *testing.T, args ...string) (dir string, got restora
 	return dir, got
 }
 
-// requirePoint restores a moment, by its offset or by its time, and wants what the upstream had.
-func (a *archive) requirePoint(t *testing.T, p archivePoint, target ...string) {
-	t.Helper()
-	dir, got := a.restore(t, target...)
-	t.Logf("%v: offset %d, noted %d", target, got.Offset, p.offset)
-	booted := testenv.BootFromAOF(t, p.here.Family, dir)
-	testenv.RequireEqual(t, p.here, booted, testenv.IgnoreUnreplicated())
-	require.NoError(t, booted.Close())
-}
-
 // byOffset and byTime are what restore is told.
 func (p archivePoint) byOffset() []string {
 	return []string{"--offset", strconv.FormatInt(p.offset, 10)}

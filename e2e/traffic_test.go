@@ -27,9 +27,26 @@ type traffic struct {
 	begun    time.Time
 	first    int64 // offset at which it began
 	acked    int64 // the furthest that a replica has acknowledged
+	seen     []sighting
 
 	cancel context.CancelFunc
 	ended  chan error
+}
+
+// sighting is an offset of the stream that was answered to a question.
+type sighting struct {
+	asked  time.Time
+	offset int64
+}
+
+// latestAt returns an offset that the stream had not passed at a time; false: nobody asked behind it. The traffic has ended.
+func (tr *traffic) latestAt(at time.Time) (int64, bool) {
+	for _, s := range tr.seen {
+		if s.asked.After(at) {
+			return s.offset, true
+		}
+	}
+	return 0, false
 }
 
 // newWorkload returns a workload for an upstream whose values are small beside its backlog.
@@ -91,6 +108,7 @@ func (tr *traffic) run(ctx context.Context) error {
 
 // lead returns how many bytes too far the writing is.
 func (tr *traffic) lead(ctx context.Context) (int64, error) {
+	asked := time.Now()
 	info, err := tr.upstream.Info(ctx, "replication")
 	if err != nil {
 		return 0, err
@@ -99,20 +117,32 @@ func (tr *traffic) lead(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	tr.seen = append(tr.seen, sighting{asked: asked, offset: offset})
 	tr.acked = max(tr.acked, ackedOffset(info))
 	paced := tr.first + int64(time.Since(tr.begun).Seconds()*float64(tr.backlog/8))
 	return max(offset-paced, offset-tr.acked-tr.backlog/4), nil
 }
 
-// ackedOffset returns what the first replica has acknowledged; 0 while there is none.
+// ackedOffset returns what the first replica that is no recording has acknowledged; 0 while there is none.
 func ackedOffset(info map[string]string) int64 {
-	for field := range strings.SplitSeq(info["slave0"], ",") {
-		if text, ok := strings.CutPrefix(field, "offset="); ok {
-			offset, err := strconv.ParseInt(text, 10, 64)
-			if err == nil {
-				return offset
-			}
+	for i := range len(info) {
+		replica, ok := info["slave"+strconv.Itoa(i)]
+		if !ok {
+			return 0
 		}
+		fields := map[string]string{}
+		for field := range strings.SplitSeq(replica, ",") {
+			name, value, _ := strings.Cut(field, "=")
+			fields[name] = value
+		}
+		if fields["port"] == testenv.RecordingPort {
+			continue
+		}
+		offset, err := strconv.ParseInt(fields["offset"], 10, 64)
+		if err != nil {
+			return 0
+		}
+		return offset
 	}
 	return 0
 }

@@ -21,6 +21,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	faults  []*planned
+	broken  int
 	counts  map[string]int
 	release chan struct{}
 }
@@ -65,6 +66,13 @@ func (p *Proxy) Counts() map[string]int {
 	return maps.Clone(p.counts)
 }
 
+// Faults says how many requests went wrong, since the start.
+func (p *Proxy) Faults() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broken
+}
+
 // Release lets everything that hangs go on.
 func (p *Proxy) Release() {
 	p.mu.Lock()
@@ -84,6 +92,7 @@ func (p *Proxy) choose(r *http.Request) (*Fault, <-chan struct{}) {
 		}
 		f.seen++
 		if f.seen > f.Skip && (f.Times == 0 || f.seen <= f.Skip+f.Times) {
+			p.broken++
 			return &f.Fault, p.release
 		}
 	}
