@@ -18,7 +18,7 @@ type reason string
 const (
 	ofModule   reason = "a module's"
 	libm       reason = "STOREDIST: the scores are the C library's"
-	polygon    reason = "BYPOLYGON, which only Valkey 9 has"
+	unsteady   reason = "BYPOLYGON around the border of two cells: in which of them it is searched is up to the C library"
 	undefined  reason = "a negative offset: servers answer by the encoding of the source, and so by the upstream's configuration"
 	relative   reason = "a time from now: sent as an absolute one"
 	madeUp     reason = "what the server makes up: sent as what came of it"
@@ -36,7 +36,7 @@ func carriedForms() map[reason][]string {
 			"GEORADIUS @k 1 2 3 km STOREDIST @k", "GEORADIUSBYMEMBER @k a 3 km STOREDIST @k",
 			"GEOSEARCHSTORE @k @k FROMMEMBER a BYBOX 3 4 km STOREDIST",
 		},
-		polygon:   {"GEOSEARCHSTORE @k @k BYPOLYGON 3 0 0 1 1 0 1"},
+		unsteady:  {"GEOSEARCHSTORE @k @k BYPOLYGON 4 -1 40 1 40 1 41 -1 41"},
 		undefined: {"ZRANGESTORE @k @k 1 2 BYSCORE LIMIT -1 5", "ZRANGESTORE @k @k - + BYLEX LIMIT -1 5"},
 		relative: {
 			"SET @k v EX 5", "SET @k v PX 5", "SETEX @k 5 v", "PSETEX @k 5 v", "GETEX @k EX 5", "MSETEX @nkv+ EX 5", "EXPIRE @k 5", "PEXPIRE @k 5",
@@ -97,7 +97,7 @@ func TestWhatIsCarried(t *testing.T) {
 // classesOf are the stream classes that rows may have of which a form is carried for a reason: V and V~ are in streams, if not in this form.
 func classesOf(why reason) []string {
 	switch why {
-	case ofModule, libm, polygon, undefined:
+	case ofModule, libm, unsteady, undefined:
 		return []string{"V"}
 	case longDouble, elsewhere:
 		return []string{"R"}

@@ -21,7 +21,7 @@ func fuzzWords() []string {
 		"STORE", "STOREDIST", "BY", "ALPHA", "ASC", "DESC", "FROMMEMBER", "FROMLONLAT", "BYRADIUS", "BYBOX", "km", "m", "ANY",
 		"MAXLEN", "MINID", "=", "~", "NOMKSTREAM", "MKSTREAM", "ENTRIESREAD", "ENTRIESADDED", "MAXDELETEDID", "FORCE", "JUSTID", "IDLE", "TIME", "RETRYCOUNT", "LASTID",
 		"g", "REPLACE", "ABSTTL", "DB", "ASYNC", "AND", "OR", "XOR", "NOT", "OVERFLOW", "WRAP", "SAT", "FAIL", "INCRBY", "GETREG", "TODENSE",
-		"KEYS", "STREAMS", "GROUP", "FREQ", "IDLETIME", "#!lua name=x\n", "f", "VALUES", "APPEND", "FLUSH",
+		"KEYS", "STREAMS", "GROUP", "FREQ", "IDLETIME", "#!lua name=x\n", "f", "VALUES", "APPEND", "FLUSH", "BYPOLYGON",
 	}
 }
 

@@ -1,5 +1,7 @@
 package keyspace
 
+import "github.com/aofsidecar/aofsidecar/internal/rdb"
+
 // geoCommands are the commands of places that write, or may. A place is a member of a sorted set whose score is its geohash.
 func geoCommands() []command {
 	return []command{
@@ -55,8 +57,7 @@ func planGeoSearchStore(args [][]byte, p *Plan) {
 	q.plan(args[2], ok, p)
 }
 
-// plan is the plan of a search in what is under key. It is carried where it stores distances, which come of the C library of the upstream, or
-// looks inside of a polygon, which only some servers can.
+// plan is the plan of a search in what is under key.
 func (q *geoQuery) plan(key []byte, ok bool, p *Plan) {
 	switch {
 	case !ok || q.stored == nil:
@@ -69,7 +70,11 @@ func (q *geoQuery) plan(key []byte, ok bool, p *Plan) {
 	p.add(key, Reads)
 }
 
-func (q *geoQuery) unrunnable() bool { return q.storeDistances || q.polygon }
+// unrunnable reports whether the upstream's C library decides what is stored: distances, or what is found inside of a polygon whose center is where
+// rounding puts it.
+func (q *geoQuery) unrunnable() bool {
+	return q.storeDistances || q.by == givenPolygon && !q.shape.steady()
+}
 
 // georadius runs GEORADIUS key longitude latitude radius unit [options].
 func georadius(c *call) error {
@@ -83,7 +88,8 @@ func georadiusbymember(c *call) error {
 	return c.geosearch(&q, ok, c.args[1])
 }
 
-// geosearchstore runs GEOSEARCHSTORE destination source FROMMEMBER|FROMLONLAT ... BYRADIUS|BYBOX ... [options].
+// geosearchstore runs GEOSEARCHSTORE destination source FROMMEMBER|FROMLONLAT ... BYRADIUS|BYBOX ... [options], and with BYPOLYGON instead of both, which
+// only Valkey has, from 9 on: elsewhere nothing that did so is in a stream.
 func geosearchstore(c *call) error {
 	q, ok := parseGeoSearchStore(c.args)
 	return c.geosearch(&q, ok, c.args[2])
@@ -100,12 +106,15 @@ func (c *call) geosearch(q *geoQuery, ok bool, key []byte) error {
 	case q.stored == nil:
 		return nil
 	case q.unrunnable():
-		return &UnknownCommandError{Name: string(c.args[0]) + " that stores distances or looks inside of a polygon"}
+		return &UnknownCommandError{Name: string(c.args[0]) + " that the C library decides"}
 	case !found:
 		c.remove(q.stored)
 		return nil
 	case q.noShape:
 		return errFailed
+	}
+	if c.space.opt.Format.Dialect == rdb.Valkey {
+		q.shape.slack = slackOf9
 	}
 	for _, member := range q.members {
 		score, found := z.score(member)

@@ -2,6 +2,7 @@ package keyspace
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -59,6 +60,22 @@ func TestGeoRadiusStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { check(t, commands...) })
 	}
+}
+
+// Places on almost one meridian: Valkey 9 calls it one, the others do not.
+func TestGeoAlmostOneMeridian(t *testing.T) {
+	t.Parallel()
+	commands := []string{sicily}
+	place := geoPoint{13.361389, 38.115556}.hash(geoSteps).center()
+	for i, longitude := range []float64{
+		place.longitude, math.Nextafter(place.longitude, 0), math.Nextafter(place.longitude, 90), place.longitude + 5e-14, place.longitude - 1e-13,
+		place.longitude + 1.1e-13, place.longitude + 1.3e-13, place.longitude + 1e-12,
+	} {
+		at := fmt.Sprintf(" Sicily FROMLONLAT %s %s ", appendDouble(nil, longitude), appendDouble(nil, place.latitude))
+		commands = append(commands, fmt.Sprint("GEOSEARCHSTORE a", i, at, "BYRADIUS 0 m"), fmt.Sprint("GEOSEARCHSTORE b", i, at, "BYBOX 0 0 m"),
+			fmt.Sprint("GEOSEARCHSTORE c", i, at, "BYRADIUS 0.000000001 m"))
+	}
+	check(t, commands...)
 }
 
 // TestGeoTies has many members at few places, so that COUNT chooses among equal distances.

@@ -7,7 +7,6 @@ type geoQuery struct {
 	members [][]byte
 	// noShape says that there is no valid radius. GEORADIUSBYMEMBER does not mind where there is nothing to search in.
 	noShape bool
-	polygon bool
 
 	stored         []byte // the key to store under, nil if it is not stored
 	storeDistances bool
@@ -20,16 +19,17 @@ type geoQuery struct {
 	shown    bool // WITHDIST and the like, which do not go with storing
 }
 
-// geoGiven says which of two ways a search was told its center or its shape.
+// geoGiven says which of several ways a search was told its center or its shape.
 type geoGiven uint8
 
 const (
 	notGiven geoGiven = iota
 	givenFirst
 	givenSecond
+	givenPolygon
 )
 
-// give takes a way if the other one was not taken before.
+// give takes a way if no other one was taken before.
 func (g *geoGiven) give(way geoGiven) bool {
 	if *g != notGiven && *g != way {
 		return false
@@ -59,7 +59,7 @@ func parseGeoSearchStore(args [][]byte) (q geoQuery, ok bool) {
 	if !q.options(args[3:], q.searchOption) {
 		return q, false
 	}
-	return q, q.sound() && (q.polygon || q.from != notGiven && q.by != notGiven)
+	return q, q.sound() && (q.by == givenPolygon || q.from != notGiven && q.by != notGiven)
 }
 
 // sound reports whether options go together.
@@ -70,7 +70,7 @@ func (q *geoQuery) sound() bool {
 // options parses options, of which one function knows those of one command alone: it returns how many arguments it takes, 0 if the first one is
 // none of its options, or not a valid one.
 func (q *geoQuery) options(args [][]byte, own func(args [][]byte) int) bool {
-	for len(args) > 0 && !q.polygon {
+	for len(args) > 0 {
 		taken := q.commonOption(args)
 		if taken == 0 {
 			taken = own(args)
@@ -128,10 +128,10 @@ func (q *geoQuery) searchOption(args [][]byte) (taken int) {
 	case isWord(arg, "STOREDIST"):
 		q.storeDistances = true
 		return 1
-	case isWord(arg, "FROMMEMBER") && len(args) > 1 && q.from.give(givenFirst):
+	case isWord(arg, "FROMMEMBER") && len(args) > 1 && q.by != givenPolygon && q.from.give(givenFirst):
 		q.members = append(q.members, args[1])
 		return 2
-	case isWord(arg, "FROMLONLAT") && len(args) > 2 && q.from.give(givenSecond):
+	case isWord(arg, "FROMLONLAT") && len(args) > 2 && q.by != givenPolygon && q.from.give(givenSecond):
 		center, ok := parseGeoPoint(args[1:])
 		if !ok {
 			return 0
@@ -142,9 +142,8 @@ func (q *geoQuery) searchOption(args [][]byte) (taken int) {
 		return 3
 	case isWord(arg, "BYBOX") && len(args) > 3 && q.by.give(givenSecond) && q.shape.rectangle(args[1:]):
 		return 4
-	case isWord(arg, "BYPOLYGON"):
-		q.polygon = true
-		return 1
+	case isWord(arg, "BYPOLYGON") && len(args) > 2 && q.from == notGiven && q.by.give(givenPolygon):
+		return q.shape.polygon(args)
 	default:
 		return 0
 	}

@@ -152,6 +152,8 @@ func forms() []form {
 		{"GEORADIUSBYMEMBER @k a 3 km STOREDIST @k", Carry},
 		{"GEOSEARCHSTORE @k @k FROMLONLAT 1 2 BYRADIUS 3 km", Run},
 		{"GEOSEARCHSTORE @k @k FROMMEMBER a BYBOX 3 4 km STOREDIST", Carry},
+		{"GEOSEARCHSTORE @k @k BYPOLYGON 3 5 0 1 1 5 1", Run},
+		{"GEOSEARCHSTORE @k @k BYPOLYGON 3 5 0 1 1 5", Nothing},
 		// streams
 		{"XACK @k g 1-1", Run},
 		{"XADD @k 1-1 f v", Run},

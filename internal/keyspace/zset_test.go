@@ -196,7 +196,8 @@ func TestZSetCommandsThatAreCarried(t *testing.T) {
 		"GEORADIUS k 1 1 1 km STORE x STOREDIST d",
 		"GEORADIUSBYMEMBER k m 1 km COUNT 1 STOREDIST d",
 		"GEOSEARCHSTORE d k FROMMEMBER m BYRADIUS 1 km STOREDIST",
-		"GEOSEARCHSTORE d k BYPOLYGON 3 0 0 1 1 0 1",
+		"GEOSEARCHSTORE d k BYPOLYGON 3 5 0 1 1 5 1 STOREDIST",
+		"GEOSEARCHSTORE d k BYPOLYGON 4 -1 40 1 40 1 41 -1 41",
 	} {
 		table, p := NewTable(), Plan{}
 		args := toArgs(strings.Fields(command))

@@ -49,6 +49,12 @@ func TestFeaturesMatchTheServers(t *testing.T) {
 			} else {
 				require.ErrorContains(t, err, "syntax")
 			}
+			err = client.Do(t.Context(), "geosearchstore", "d", "k", "bypolygon", 3, 0, 0, 5, 1, 1, 5).Err()
+			if family.Has(testenv.GeoPolygon) {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, "syntax")
+			}
 		})
 	}
 }

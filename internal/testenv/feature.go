@@ -19,6 +19,8 @@ const (
 	DelIfEq
 	// SetIfEq is SET ... IFEQ.
 	SetIfEq
+	// GeoPolygon is GEOSEARCHSTORE ... BYPOLYGON.
+	GeoPolygon
 	// StreamReadCounts says that XREADGROUP tells replicas a group's entries-read.
 	StreamReadCounts
 	// VectorSets are VADD and the other commands of Redis' built-in module.
@@ -60,6 +62,8 @@ func (feature Feature) since() (redis, valkey Version) {
 		return Version{}, Version{9, 0, 0}
 	case SetIfEq:
 		return Version{}, Version{8, 1, 0}
+	case GeoPolygon:
+		return Version{}, Version{9, 0, 0}
 	case StreamReadCounts:
 		return Version{7, 2, 0}, Version{7, 2, 0}
 	case VectorSets:

@@ -1,5 +1,7 @@
 package workload
 
+import "github.com/aofsidecar/aofsidecar/internal/testenv"
+
 func zsetOps() []op {
 	return append(zsetStoreOps(), []op{
 		{row: "ZADD", weight: 6, run: func(r *run) {
@@ -78,6 +80,10 @@ func geoOps() []op {
 			r.do("GEORADIUSBYMEMBER", key, "here", 9_000, "mi", r.either("STORE", r.storeDist()), r.key(kindZSet))
 		}},
 		{row: "GEOSEARCHSTORE", weight: 2, run: func(r *run) {
+			if r.w.family.Has(testenv.GeoPolygon) && r.oneIn(2) {
+				r.polygon()
+				return
+			}
 			args := []any{"GEOSEARCHSTORE", r.key(kindZSet), r.key(kindGeo), "FROMLONLAT", 15, 37, "BYBOX", 20_000, 15_000, "km", "ASC", "COUNT", 7}
 			if r.oneIn(2) && !r.w.options.NoStoreDist {
 				args = with(args, "STOREDIST")
@@ -85,6 +91,24 @@ func geoOps() []op {
 			r.do(args...)
 		}},
 	}
+}
+
+// polygon looks inside of one whose middle is far from the border of any cell, whatever the last vertex.
+func (r *run) polygon() {
+	args := []any{"GEOSEARCHSTORE", r.key(kindZSet), r.key(kindGeo), "BYPOLYGON"}
+	if r.oneIn(2) {
+		args = with(args, 5, -140, -70, 145, "-66.5", 140, 75, 13, r.n(60), -120, 70-r.n(10))
+	} else {
+		args = with(args, 4, 20, -60, 110, "-55.5", 120, 13, 15, -r.n(5))
+	}
+	args = with(args, r.either("ASC", "DESC"))
+	if r.oneIn(2) {
+		args = with(args, "COUNT", 3+r.n(10))
+	}
+	if r.oneIn(4) && !r.w.options.NoStoreDist {
+		args = with(args, "STOREDIST")
+	}
+	r.do(args...)
 }
 
 // sortOps read what SORT's BY and GET patterns point to: strings and hashes whose fields do not expire.
