@@ -12,10 +12,11 @@
 // # What is not run
 //
 // Some commands no Space can run exactly; they have a plan and are carried. Of those that a server writes into its stream these are STOREDIST, whose
-// scores are from the server's libm, and modules' commands. The others are in no stream since 7.0, as the server sends what came of them, and
+// scores are from the server's libm, a search inside of a polygon whose center, by the same libm, is on the border of two cells, ZRANGESTORE with a
+// negative offset, and modules' commands. The others are in no stream since 7.0, as the server sends what came of them, and
 // are carried where a client wrote them into a log: times that count from now, identifiers that the server makes up, sums in its long
 // double, whose precision is the machine's, MIGRATE, scripts. TestPlanOfEveryForm lists every write command and what becomes of
-// it. A command that the table does not have is [Unknown]: only the upstream's COMMAND INFO tells its keys.
+// it, and carriedForms why. A command that the table does not have is [Unknown]: only the upstream's COMMAND INFO tells its keys.
 //
 // # What cannot equal the server
 //

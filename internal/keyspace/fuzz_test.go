@@ -37,6 +37,12 @@ func FuzzRun(f *testing.F) {
 		f.Add([]byte{byte(n >> 8), byte(n), 3, at("a"), at("1"), at("b"), byte(n >> 8), byte(n), 5, at("a"), at("2"), at("a"), at("b"), at("1")})
 	}
 	f.Add([]byte{0, 0, 255, 0, 1})
+	search := slices.Index(names, "GEOSEARCHSTORE")
+	for _, vertices := range []string{"3", "2", "-7", "9223372036854775807", "1.5"} {
+		f.Add([]byte{
+			byte(search >> 8), byte(search), 11, at("a"), at("b"), at("BYPOLYGON"), at(vertices), at("1"), at("2"), at("10"), at("3"), at("1.5"), at("10"), at("DESC"),
+		})
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, format := range []rdb.Format{{Version: 10}, {Version: 12}, {Dialect: rdb.Valkey, Version: 80}} {
 			s := New(table, Options{Format: format, MaxBytes: 1 << 20})

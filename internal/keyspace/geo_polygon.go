@@ -9,7 +9,7 @@ const (
 	// polygonVertices is how many vertices a polygon has at least.
 	polygonVertices = 3
 	// balanced is how far from the middle of the earth, in its radii, points have a middle of which rounding leaves enough digits.
-	balanced = 1e-6
+	balanced = 1e-3
 )
 
 // polygon parses BYPOLYGON, a number of vertices, and the vertices. It returns how many arguments these are, 0 if they are not valid.

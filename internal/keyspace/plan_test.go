@@ -25,8 +25,9 @@ type form struct {
 // forms are all write commands that there are, in each form that a plan tells apart.
 //
 // The rule: of what a stream holds (classes V and V~ of write-commands.tsv), all is run but STOREDIST, whose scores are the server's libm's, and
-// modules' commands, and two rare forms (see carriedForms, which has the reason for each form that is carried). Of what is in no stream since 7.0, as the server sends what came of it (classes R and E, and some forms of V~), and only in a log that
-// a client wrote, that is carried which nobody but a server can run, and the loader is one:
+// modules' commands, and two rare forms (see carriedForms, which has the reason for each form that is carried). Of what is in no stream since 7.0,
+// as the server sends what came of it (classes R and E, and some forms of V~), and only in a log that a client wrote, that is carried which
+// nobody but a server can run, and the loader is one:
 //   - relative times (EXPIRE, SET EX, HEXPIRE and so on; RESTORE with a relative time): a log does not say when they ran, but for marks that are a
 //     second apart and by our clock;
 //   - what a server makes up: XADD *, XREADGROUP, XAUTOCLAIM;
