@@ -35,7 +35,7 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 		if err != nil || agreed {
 			return agreed, err
 		}
-		h.leave(why, last)
+		h.leave(h.id, why, last)
 		if why != "" && !last {
 			h.src.Shipped(h.id, line.End.Offset) // the archive cannot take it, so it is kept for nothing
 			return false, nil
@@ -73,16 +73,16 @@ func (h *history) judge(ctx context.Context, line *stream.Timeline, last bool, w
 }
 
 // leave gives a timeline up that the log cannot go on with; why may be empty: not yet.
-func (h *history) leave(why string, last bool) {
-	h.progress.ahead(why)
+func (t *tenure) leave(id, why string, last bool) {
+	t.progress.ahead(why)
 	if why == "" {
 		return
 	}
-	if h.opt.Observer.Ahead != nil {
-		h.opt.Observer.Ahead(h.id, why)
+	if t.opt.Observer.Ahead != nil {
+		t.opt.Observer.Ahead(id, why)
 	}
 	if last {
-		h.src.NewTimeline(why)
+		t.src.NewTimeline(why)
 	}
 }
 

@@ -26,6 +26,8 @@ type Catalog struct {
 	Timelines []ArchivedTimeline
 	// Unknown counts objects below timelines/ whose names are none of ours.
 	Unknown int
+	// Damaged are the records that cannot be read. A pin pins all the same; without the record of an epoch, what was written before it is [Doubtful].
+	Damaged []*DamagedError
 }
 
 // ArchivedTimeline is what an archive holds of one timeline.
@@ -45,6 +47,8 @@ type ArchivedTimeline struct {
 	Segments []ArchivedSegment
 	// Void is what a holder of an older epoch wrote behind the place where a newer one took over: it does not count.
 	Void []Object
+	// Doubtful is in none of these.
+	Doubtful Doubtful
 }
 
 // ArchivedBase is a base in a store.
@@ -61,7 +65,7 @@ type ArchivedSegment struct {
 	Modified time.Time // when it was stored, by the store's clock
 }
 
-// ReadCatalog lists an archive. It reads names, and the small records of timelines and epochs, no data. Errors are the store's, and *DamagedError.
+// ReadCatalog lists an archive. It reads names, and the small records of timelines and epochs, no data. Errors are the store's.
 func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
 	b := builder{store: store, timelines: map[string]*ArchivedTimeline{}, pinned: map[string]bool{}}
 	if err := b.list(ctx, TimelinesPrefix()); err != nil {
@@ -70,7 +74,8 @@ func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
 	if err := b.finish(ctx); err != nil {
 		return nil, err
 	}
-	c := &Catalog{Archive: store.String(), Unknown: b.unknown}
+	slices.SortFunc(b.damaged, func(x, y *DamagedError) int { return strings.Compare(x.Key, y.Key) })
+	c := &Catalog{Archive: store.String(), Unknown: b.unknown, Damaged: b.damaged}
 	for _, t := range b.timelines {
 		c.Timelines = append(c.Timelines, *t)
 	}
@@ -102,6 +107,25 @@ type builder struct {
 	timelines map[string]*ArchivedTimeline
 	pinned    map[string]bool
 	unknown   int
+
+	mu            sync.Mutex
+	damaged       []*DamagedError
+	damagedEpochs []int64
+}
+
+// excuse notes a record that is damaged, and is no error then.
+func (b *builder) excuse(err error) error {
+	damaged, ok := errors.AsType[*DamagedError](err)
+	if !ok {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.damaged = append(b.damaged, damaged)
+	if n, ok := ParseEpochKey(damaged.Key); ok {
+		b.damagedEpochs = append(b.damagedEpochs, n)
+	}
+	return nil
 }
 
 func (b *builder) timeline(id string) *ArchivedTimeline {
@@ -162,7 +186,7 @@ func (b *builder) finish(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(recordsAtOnce)
 	for _, t := range b.timelines {
-		g.Go(func() error { return t.records(gctx, b.store, b.pinned[t.ID]) })
+		g.Go(func() error { return b.records(gctx, t) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -170,6 +194,7 @@ func (b *builder) finish(ctx context.Context) error {
 	for _, t := range b.timelines {
 		t.apply(takeovers)
 	}
+	b.lost()
 	return nil
 }
 
@@ -207,12 +232,9 @@ func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]Epo
 			continue
 		}
 		g.Go(func() error {
-			rec, err := readRecord[EpochRecord](gctx, b.store, obj.Key)
+			rec, err := readEpoch(gctx, b.store, n)
 			if err != nil {
-				return err
-			}
-			if rec.Epoch != n {
-				return &DamagedError{Key: obj.Key, What: fmt.Sprintf("it is about epoch %d", rec.Epoch)}
+				return b.excuse(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -223,29 +245,27 @@ func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]Epo
 	return records, g.Wait()
 }
 
-// records reads those of a timeline. One without its own was created by the first who wrote to it.
-func (t *ArchivedTimeline) records(ctx context.Context, store Store, pinned bool) error {
-	rec, err := readRecord[TimelineRecord](ctx, store, TimelineKey(t.ID))
-	switch {
-	case errors.Is(err, ErrNotFound):
+// records reads those of a timeline. One without its own was created by the first who wrote to it. A pin that cannot be read is a pin.
+func (b *builder) records(ctx context.Context, t *ArchivedTimeline) error {
+	rec, err := readRecord[TimelineRecord](ctx, b.store, TimelineKey(t.ID))
+	if t.Epoch = rec.Epoch; err != nil {
 		t.Epoch = t.firstEpoch()
-	case err != nil:
-		return err
-	default:
-		t.Epoch = rec.Epoch
+		if err := b.excuse(err); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
 	}
-	if !pinned {
+	if !b.pinned[t.ID] {
 		return nil
 	}
-	pin, err := ReadPin(ctx, store, t.ID)
+	pin, err := ReadPin(ctx, b.store, t.ID)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
 	if err != nil {
-		return err
+		pin = PinRecord{Reason: PinDamaged}
 	}
 	t.Pin = &pin
-	return nil
+	return b.excuse(err)
 }
 
 func (t *ArchivedTimeline) firstEpoch() int64 {
@@ -297,6 +317,10 @@ func (t *ArchivedTimeline) apply(takeovers []EpochRecord) {
 		t.Void = append(t.Void, Object{Key: seg.String(), Size: seg.Bytes, Modified: seg.Modified})
 		return true
 	})
+	t.sort()
+}
+
+func (t *ArchivedTimeline) sort() {
 	slices.SortFunc(t.Bases, func(x, y ArchivedBase) int {
 		return cmp.Or(cmp.Compare(x.Offset, y.Offset), cmp.Compare(x.UnixMilli, y.UnixMilli), cmp.Compare(x.Epoch, y.Epoch))
 	})

@@ -42,6 +42,20 @@ func (r *EpochRecord) cut(timeline string) (off stream.Offset, ok bool) {
 	return 0, false
 }
 
+// readEpoch reads the record of an epoch. *DamagedError: it is none of ours.
+func readEpoch(ctx context.Context, store Store, n int64) (EpochRecord, error) {
+	rec, err := readRecord[EpochRecord](ctx, store, EpochKey(n))
+	switch {
+	case err != nil:
+		return EpochRecord{}, err
+	case rec.Epoch != n:
+		return EpochRecord{}, &DamagedError{Key: EpochKey(n), What: fmt.Sprintf("it is about epoch %d", rec.Epoch)}
+	case rec.Timeline == "":
+		return EpochRecord{}, &DamagedError{Key: EpochKey(n), What: "it names no timeline"}
+	}
+	return rec, nil
+}
+
 // errEpochTaken says that somebody else has written our epoch: a lease was removed by hand.
 var errEpochTaken = errors.New("somebody else has this epoch")
 

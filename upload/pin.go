@@ -15,6 +15,7 @@ import (
 const (
 	PinGuard    = "guard"    // the full resync that ended it lost most keys
 	PinOperator = "operator" // somebody asked for it
+	PinDamaged  = "damaged"  // its record cannot be read: it may be either
 )
 
 // PinRecord is timelines/<id>/pin.json: while it is there, retention leaves the whole timeline alone.

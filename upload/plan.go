@@ -43,6 +43,8 @@ type Plan struct {
 	Cut      Cut
 	// Window is where the target lies.
 	Window Window
+	// Doubt says, where it is not nil, that the timeline was asked for by name and that the plan takes what may not count.
+	Doubt *DoubtError
 }
 
 // Bytes is the size of the plan's objects.
@@ -94,35 +96,68 @@ func (e *HoleError) Error() string {
 type GuardError struct {
 	Timeline string // the newest
 	Before   string // the one before, which is pinned
+	Damaged  bool   // the pin cannot be read: it may be an operator's
 }
 
 // Error names both.
 func (e *GuardError) Error() string {
+	if e.Damaged {
+		return fmt.Sprintf("%s is damaged, and may say that timeline %s began almost empty after %s: say which of the two is to be restored", PinKey(e.Before), e.Timeline, e.Before)
+	}
 	return fmt.Sprintf("timeline %s began almost empty after %s: say which of the two is to be restored", e.Timeline, e.Before)
 }
 
 // Guarded returns the newest timeline and the last one before it that the guard has pinned, until somebody unpins that: an upstream that restarts empty
-// may do so again and again, and only the first time has something to lose.
-func (c *Catalog) Guarded() (newest, before string, tripped bool) {
+// may do so again and again, and only the first time has something to lose. nil: there is none.
+func (c *Catalog) Guarded() *GuardError {
 	for n := len(c.Timelines) - 2; n >= 0; n-- {
-		if pin := c.Timelines[n].Pin; pin != nil && pin.Reason == PinGuard {
-			return c.Timelines[len(c.Timelines)-1].ID, c.Timelines[n].ID, true
+		if pin := c.Timelines[n].Pin; pin != nil && pin.Reason != PinOperator {
+			return &GuardError{Timeline: c.Timelines[len(c.Timelines)-1].ID, Before: c.Timelines[n].ID, Damaged: pin.Reason == PinDamaged}
 		}
 	}
-	return "", "", false
+	return nil
 }
 
 // Plan finds what to restore a target from: the newest base at or before it, and the fewest segments from there. Errors: ErrNoBackup, *WindowError,
-// *HoleError, *GuardError.
+// *HoleError, *GuardError, *DoubtError.
+//
+// What is doubtful is left out. Where that leaves nothing to restore the target from, or is behind the end of what counts, it is taken if the timeline is named, and
+// otherwise it is an error.
 func (c *Catalog) Plan(target Target) (*Plan, error) {
 	t, err := c.choose(target)
 	if err != nil {
 		return nil, err
 	}
+	p, err := t.plan(target, c.Archive)
+	if t.Doubtful.Len() == 0 || err == nil && !t.doubts(target, p) {
+		return p, err
+	}
+	doubt := &DoubtError{Timeline: t.ID, Record: t.Doubtful.Record, Objects: t.Doubtful.Len()}
+	all, allErr := t.trusting().plan(target, c.Archive)
+	switch {
+	case allErr != nil && err != nil:
+		return nil, allErr
+	case target.Timeline == "":
+		return nil, doubt
+	case allErr == nil:
+		p = all
+	}
+	p.Doubt = doubt
+	return p, nil
+}
+
+// doubts reports whether a plan ends with what counts though the target may be behind it.
+func (t *ArchivedTimeline) doubts(target Target, p *Plan) bool {
+	toEnd := target.Offset == nil && (target.Time.IsZero() || p.Window.End.UnixMilli() <= target.Time.UnixMilli())
+	return toEnd && t.Doubtful.end() > p.Window.To
+}
+
+// plan is Plan for one timeline, of what counts.
+func (t *ArchivedTimeline) plan(target Target, archive string) (*Plan, error) {
 	windows := t.Windows()
 	switch {
 	case len(windows) == 0:
-		return nil, fmt.Errorf("%w: timeline %s of %s has no base", ErrNoBackup, t.ID, c.Archive)
+		return nil, fmt.Errorf("%w: timeline %s of %s has no base", ErrNoBackup, t.ID, archive)
 	case target.Offset != nil:
 		return t.planOffset(target, windows)
 	case !target.Time.IsZero():
@@ -142,22 +177,22 @@ func (c *Catalog) choose(target Target) (*ArchivedTimeline, error) {
 		}
 		return nil, fmt.Errorf("%w: %s has no timeline %s", ErrNoBackup, c.Archive, target.Timeline)
 	}
-	with := slices.DeleteFunc(slices.Clone(c.Timelines), func(t ArchivedTimeline) bool { return len(t.Bases) == 0 })
+	with := slices.DeleteFunc(slices.Clone(c.Timelines), func(t ArchivedTimeline) bool { return len(t.Bases)+len(t.Doubtful.Bases) == 0 })
 	if len(with) == 0 {
 		return nil, fmt.Errorf("%w in %s", ErrNoBackup, c.Archive)
 	}
 	chosen := &with[len(with)-1]
 	if !target.Time.IsZero() {
 		for i := range slices.Backward(with) {
-			if with[i].Bases[0].UnixMilli <= target.Time.UnixMilli() {
+			if with[i].trusting().Bases[0].UnixMilli <= target.Time.UnixMilli() {
 				chosen = &with[i]
 				break
 			}
 		}
 	}
-	newest, before, tripped := c.Guarded()
-	if tripped && (chosen.ID == newest || len(c.Timelines[len(c.Timelines)-1].Bases) == 0) {
-		return nil, &GuardError{Timeline: newest, Before: before}
+	newest := &c.Timelines[len(c.Timelines)-1]
+	if guard := c.Guarded(); guard != nil && (chosen.ID == newest.ID || len(newest.trusting().Bases) == 0) {
+		return nil, guard
 	}
 	return chosen, nil
 }

@@ -365,20 +365,6 @@ func TestPlanChoosesTheTimeline(t *testing.T) {
 	require.Equal(t, first, p.Timeline)
 }
 
-func TestCatalogRefusesADamagedRecord(t *testing.T) {
-	store := newMemStore()
-	_, err := store.Put(t.Context(), BaseKey{Timeline: planTimeline, Epoch: 1, Sum: "0011223344556677"}.String(), bodyOf(nil), Condition{})
-	require.NoError(t, err)
-	for _, text := range []string{"{", `{"epoch":3}`} {
-		_, err = store.Put(t.Context(), EpochKey(2), bodyOf([]byte(text)), Condition{})
-		require.NoError(t, err)
-		_, err = ReadCatalog(t.Context(), store)
-		var damaged *DamagedError
-		require.ErrorAs(t, err, &damaged)
-		require.Equal(t, EpochKey(2), damaged.Key)
-	}
-}
-
 func TestPlanOfAMillionSegmentsIsQuick(t *testing.T) {
 	tl := ArchivedTimeline{ID: planTimeline, Bases: []ArchivedBase{{BaseKey: BaseKey{Timeline: planTimeline}}}}
 	for i := range stream.Offset(1_000_000) {

@@ -174,7 +174,7 @@ func (o RestoreOptions) resultName() string {
 // Restore brings a state back out of an archive. The directory changes by one rename at the end, when all was verified and synced; before, and after a crash or an
 // error at any moment, nothing in it has changed but that .aofsidecar-restore may be there, which the next restore removes.
 //
-// Errors: ErrTargetNotEmpty, ErrHeld, ErrNoBackup, *WindowError, *HoleError, *GuardError, *DamagedError, *IdentityError, *EngineError, *SpaceError; others
+// Errors: ErrTargetNotEmpty, ErrHeld, ErrNoBackup, *WindowError, *HoleError, *GuardError, *DoubtError, *DamagedError, *IdentityError, *EngineError, *SpaceError; others
 // are the store's or the disk's, and ctx's cause.
 func Restore(ctx context.Context, store Store, opt RestoreOptions) (RestoreReport, error) {
 	begun := time.Now()
@@ -232,6 +232,9 @@ func (r *restore) once(ctx context.Context) error {
 	}
 	if leaseErr == nil && plan.Cut == (Cut{}) && lease.Timeline == plan.Timeline && lease.Offset > plan.Window.To {
 		r.note(fmt.Sprintf("%s says that offset %d of the timeline was stored, and what is there ends at %d: the rest was removed", LeaseKey(), lease.Offset, plan.Window.To))
+	}
+	if plan.Doubt != nil {
+		r.note(plan.Doubt.Error())
 	}
 	r.promise(plan)
 	need, err := r.preview(ctx, plan)

@@ -54,7 +54,7 @@ type PrunePlan struct {
 	Bytes   int64         `json:"bytes"`
 }
 
-// PlanPrune decides what of an archive goes. It never is the newest base of all nor what follows it, a pinned timeline, or what leads up to a moment that is kept.
+// PlanPrune decides what of an archive goes. It never is the newest base of all nor what follows it, a pinned timeline, one that is in doubt, or what leads up to a moment that is kept.
 func PlanPrune(c *Catalog, policy Policy, now time.Time) (PrunePlan, error) {
 	policy, err := policy.withDefaults()
 	if err != nil {
@@ -66,8 +66,8 @@ func PlanPrune(c *Catalog, policy Policy, now time.Time) (PrunePlan, error) {
 		t := &c.Timelines[i]
 		p := pruning{t: t, policy: policy, now: now, gone: map[string]bool{}}
 		switch {
-		case t.Pin != nil:
-			continue // not even what nobody needs: a pin is simple
+		case t.Pin != nil, t.Doubtful.Len() > 0:
+			continue // not even what nobody needs: a pin is simple, and a doubt should be settled first
 		case i < line:
 			p.before(p.outdated())
 		case i == line:

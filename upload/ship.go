@@ -19,6 +19,9 @@ func (t *tenure) ship(ctx context.Context) error {
 		return err
 	}
 	done := map[string]bool{}
+	for _, line := range t.src.Holdings().Timelines {
+		done[line.ID] = known.left[line.ID]
+	}
 	failures := map[string]int{}
 	var wait retryDelay
 	for {
@@ -32,8 +35,8 @@ func (t *tenure) ship(ctx context.Context) error {
 			continue
 		}
 		id := lines[i].ID
-		err := t.shipTimeline(ctx, id, known[id])
-		delete(known, id)
+		err := t.shipTimeline(ctx, id, known.has[id])
+		delete(known.has, id)
 		switch {
 		case err == nil:
 			done[id] = true
@@ -54,42 +57,69 @@ func (t *tenure) ship(ctx context.Context) error {
 	}
 }
 
+// found is what a holder finds in the archive of the log's timelines.
+type found struct {
+	has  map[string]*ArchivedTimeline
+	left map[string]bool // they are not shipped: what the archive has of them is in doubt
+}
+
 // begin waits for a timeline, finds out what the archive has of all that the log has, and writes the epoch down before anything else.
-func (t *tenure) begin(ctx context.Context) (map[string]*ArchivedTimeline, error) {
-	var lines []stream.Timeline
+func (t *tenure) begin(ctx context.Context) (*found, error) {
 	for {
 		changed := t.src.Changed()
-		if lines = t.src.Holdings().Timelines; len(lines) > 0 {
-			break
+		if lines := t.src.Holdings().Timelines; len(lines) > 0 {
+			known, rec, err := t.takeStock(ctx, lines)
+			if err != nil {
+				return nil, err
+			}
+			if rec.Timeline != "" {
+				return known, t.takeOver(ctx, known, rec)
+			}
 		}
 		if err := t.await(ctx, changed); err != nil {
 			return nil, err
 		}
 	}
-	known := map[string]*ArchivedTimeline{}
+}
+
+// takeStock finds out from where on each timeline is shipped. The record names none as the present one where that one cannot be: another one was asked for.
+func (t *tenure) takeStock(ctx context.Context, lines []stream.Timeline) (*found, EpochRecord, error) {
+	known := &found{has: map[string]*ArchivedTimeline{}, left: map[string]bool{}}
 	rec := EpochRecord{Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC()}
 	for i := range lines {
-		line := &lines[i]
+		line, last := &lines[i], i == len(lines)-1
 		inv, err := t.inventory(ctx, line.ID)
 		if err != nil {
-			return nil, err
+			return nil, rec, err
 		}
-		known[line.ID] = inv
 		c := startChain(inv, line)
-		if i == len(lines)-1 {
-			rec.Timeline, rec.Offset = line.ID, c.end
-		} else {
-			rec.Older = append(rec.Older, OlderCut{Timeline: line.ID, Offset: c.end})
+		switch doubt := &inv.Doubtful; {
+		case doubt.Len() > 0 && doubt.end() > c.end: // to go on from c.end would put them aside
+			known.left[line.ID] = true
+			err := &DoubtError{Timeline: line.ID, Record: doubt.Record, Objects: doubt.Len()}
+			t.failed("ship "+line.ID, err)
+			if last {
+				t.leave(line.ID, err.Error(), true)
+			}
+		case last:
+			known.has[line.ID], rec.Timeline, rec.Offset = inv, line.ID, c.end
+		default:
+			known.has[line.ID], rec.Older = inv, append(rec.Older, OlderCut{Timeline: line.ID, Offset: c.end})
 		}
 	}
+	return known, rec, nil
+}
+
+// takeOver writes the epoch down.
+func (t *tenure) takeOver(ctx context.Context, known *found, rec EpochRecord) error {
 	taken := func(err error) bool { return errors.Is(err, errEpochTaken) }
 	if err := t.persist(ctx, "write the epoch", taken, func() error { return writeEpoch(ctx, t.store, rec) }); err != nil {
-		return nil, err
+		return err
 	}
-	for _, inv := range known {
+	for _, inv := range known.has {
 		inv.apply([]EpochRecord{rec})
 	}
-	return known, nil
+	return nil
 }
 
 // await waits for a change of the log. Draining there is nothing to wait for.

@@ -55,7 +55,8 @@ type VerifyTimeline struct {
 	Timeline string   `json:"timeline"`
 	Bases    int      `json:"bases"`
 	Segments int      `json:"segments"`
-	Void     int      `json:"void"` // objects that do not count, for a newer epoch took over before them
+	Void     int      `json:"void"`     // objects that do not count, for a newer epoch took over before them
+	Doubtful int      `json:"doubtful"` // objects that may not count: the record of an epoch behind them is damaged
 	Windows  []Window `json:"windows"`
 	// Holes are the ranges of the stream between the first base and the end that nobody has. A base closes a hole: what is before it cannot be
 	// restored, what is behind it can.
@@ -96,7 +97,7 @@ func VerifyArchive(ctx context.Context, store Store, opt VerifyOptions) (VerifyR
 	if err != nil {
 		return VerifyReport{}, err
 	}
-	rep := VerifyReport{Archive: catalog.Archive, Level: opt.Level, Unknown: catalog.Unknown}
+	rep := VerifyReport{Archive: catalog.Archive, Level: opt.Level, Unknown: catalog.Unknown, Damaged: catalog.Damaged}
 	var objects []verifying
 	for i := range catalog.Timelines {
 		t := &catalog.Timelines[i]
@@ -118,7 +119,7 @@ func VerifyArchive(ctx context.Context, store Store, opt VerifyOptions) (VerifyR
 
 // verify looks at names.
 func (t *ArchivedTimeline) verify() VerifyTimeline {
-	v := VerifyTimeline{Timeline: t.ID, Bases: len(t.Bases), Segments: len(t.Segments), Void: len(t.Void), Windows: t.Windows()}
+	v := VerifyTimeline{Timeline: t.ID, Bases: len(t.Bases), Segments: len(t.Segments), Void: len(t.Void), Doubtful: t.Doubtful.Len(), Windows: t.Windows()}
 	runs := t.Runs()
 	for i := 1; i < len(runs); i++ {
 		hole := VerifyHole{From: runs[i-1].To, To: runs[i].From}
@@ -144,6 +145,7 @@ func (o verifying) wanted() wanted {
 }
 
 func (t *ArchivedTimeline) objects() []verifying {
+	t = t.trusting()
 	var all []verifying
 	for i := range t.Bases {
 		all = append(all, verifying{base: &t.Bases[i]})

@@ -75,11 +75,18 @@ type listing struct {
 	Guarded   *listedGuard        `json:"guarded"` // null: the guard has not tripped
 	Bytes     int64               `json:"bytes"`   // of all bases and segments
 	Unknown   int                 `json:"unknown_objects"`
+	Damaged   []listedDamage      `json:"damaged"` // records that cannot be read
+}
+
+type listedDamage struct {
+	Key  string `json:"key"`
+	What string `json:"what"`
 }
 
 type listedGuard struct {
 	Timeline string `json:"timeline"`
 	Before   string `json:"before"`
+	why      string
 }
 
 type listedTimeline struct {
@@ -91,6 +98,7 @@ type listedTimeline struct {
 	Segments     int               `json:"segments"`
 	SegmentBytes int64             `json:"segment_bytes"`
 	Void         int               `json:"void_objects"` // of a holder that had lost the lease
+	Doubtful     int               `json:"doubtful"`     // objects that a damaged record of an epoch may put aside
 	Pin          *upload.PinRecord `json:"pin"`          // null: it is not pinned
 	Kept         []stream.Offset   `json:"kept"`         // before a FLUSHALL
 }
@@ -107,7 +115,7 @@ func listArchive(ctx context.Context, a *archive) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{Archive: a.url, Timelines: []listedTimeline{}, Unknown: catalog.Unknown}
+	l := &listing{Archive: a.url, Timelines: []listedTimeline{}, Unknown: catalog.Unknown, Damaged: []listedDamage{}}
 	if lease, err := upload.ReadLease(ctx, a.store); err == nil {
 		l.Lease = &lease
 	} else if !isNotFound(err) {
@@ -118,8 +126,11 @@ func listArchive(ctx context.Context, a *archive) (*listing, error) {
 		l.Timelines = append(l.Timelines, t)
 		l.Bytes += t.bytes()
 	}
-	if newest, before, tripped := catalog.Guarded(); tripped {
-		l.Guarded = &listedGuard{Timeline: newest, Before: before}
+	if guard := catalog.Guarded(); guard != nil {
+		l.Guarded = &listedGuard{Timeline: guard.Timeline, Before: guard.Before, why: guard.Error()}
+	}
+	for _, damaged := range catalog.Damaged {
+		l.Damaged = append(l.Damaged, listedDamage{Key: damaged.Key, What: damaged.What})
 	}
 	return l, nil
 }
@@ -127,7 +138,7 @@ func listArchive(ctx context.Context, a *archive) (*listing, error) {
 func listTimeline(t *upload.ArchivedTimeline) listedTimeline {
 	out := listedTimeline{
 		Timeline: t.ID, Epoch: t.Epoch, Windows: t.Windows(), Gaps: []upload.Gap{}, Bases: []listedBase{}, Segments: len(t.Segments),
-		Void: len(t.Void), Pin: t.Pin, Kept: []stream.Offset{},
+		Void: len(t.Void), Doubtful: t.Doubtful.Len(), Pin: t.Pin, Kept: []stream.Offset{},
 	}
 	if out.Windows == nil {
 		out.Windows = []upload.Window{}
@@ -177,7 +188,10 @@ func (l *listing) write(w io.Writer) error {
 		l.Timelines[i].write(row)
 	}
 	if g := l.Guarded; g != nil {
-		row("guard", "TRIPPED: timeline %s began almost empty after %s; restore wants --timeline until `aofsidecar unpin --archive %s`", g.Timeline, g.Before, g.Before)
+		row("guard", "TRIPPED: %s; restore wants --timeline until `aofsidecar unpin --archive %s`", g.why, g.Before)
+	}
+	for _, d := range l.Damaged {
+		row("DAMAGED", "%s: %s", d.Key, d.What)
 	}
 	if l.Unknown > 0 {
 		row("unknown", "%d objects are none of ours", l.Unknown)
@@ -207,6 +221,9 @@ func (t *listedTimeline) write(row func(name, format string, args ...any)) {
 	}
 	for _, offset := range t.Kept {
 		row("  kept", "offset %d, before a FLUSHALL", offset)
+	}
+	if t.Doubtful > 0 {
+		row("  in doubt", "%d objects that a damaged record may put aside: restored only with --timeline %s", t.Doubtful, t.Timeline)
 	}
 	if t.Void > 0 {
 		row("  void", "%d objects of a holder that had lost the lease: they do not count", t.Void)

@@ -36,6 +36,9 @@ func judgeArchive(err error) (v verdict, ok bool) {
 	if hole, ok := errors.AsType[*upload.HoleError](err); ok {
 		return verdict{code: exitCorrupt, hint: "--timestamp " + hole.Window.End.Format("2006-01-02T15:04:05Z07:00") + ", the last moment before the hole"}, true
 	}
+	if doubt, ok := errors.AsType[*upload.DoubtError](err); ok {
+		return verdict{code: exitCorrupt, hint: "--timeline " + doubt.Timeline + " to take them all the same; aofsidecar list, to see what else there is"}, true
+	}
 	if _, ok := errors.AsType[*upload.DamagedError](err); ok {
 		return verdict{code: exitCorrupt, hint: "aofsidecar verify --archive --deep, to find all that is damaged; an earlier --timestamp may not need it"}, true
 	}
