@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,9 +35,12 @@ type Recording struct {
 	begun   chan struct{} // closed when the above is there
 	stopped chan struct{}
 
-	mu  sync.Mutex
-	log []byte // the stream behind from
-	err error
+	mu      sync.Mutex
+	log     []byte // the stream behind from
+	err     error
+	scanned int     // of log
+	ends    []int64 // where in log a command ends that does something, outside MULTI
+	inMulti bool
 }
 
 // Record begins to record an upstream without a password, and returns when it has the snapshot. It ends with the test.
@@ -65,6 +69,67 @@ func Record(tb testing.TB, upstream *Server) *Recording {
 
 // From is the offset of the snapshot: the earliest moment that there is.
 func (r *Recording) From() int64 { return r.from }
+
+// Boundary returns where, at or before an offset, the last command or transaction ends that does something: what is between, PING and REPLCONF, changes nothing, and
+// what has begun there does not count.
+func (r *Recording) Boundary(tb testing.TB, offset int64) int64 {
+	tb.Helper()
+	r.Until(tb, offset)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.scanned < len(r.log) {
+		n, name := commandIn(r.log[r.scanned:])
+		if n == 0 {
+			break
+		}
+		r.scanned += n
+		switch name {
+		case "MULTI":
+			r.inMulti = true
+			continue
+		case "PING", "REPLCONF":
+			continue
+		case "EXEC":
+			r.inMulti = false
+		}
+		if !r.inMulti {
+			r.ends = append(r.ends, int64(r.scanned))
+		}
+	}
+	i, _ := slices.BinarySearch(r.ends, offset-r.from+1)
+	if i == 0 {
+		return r.from
+	}
+	return r.from + r.ends[i-1]
+}
+
+// commandIn returns how long the command is that p begins with, 0 if it does not end in p, and its name.
+func commandIn(p []byte) (n int, name string) {
+	number := func() (int, bool) { // of a line such as *3 or $12
+		i := bytes.IndexByte(p[n:], '\n')
+		if i < 0 {
+			return 0, false
+		}
+		v, err := strconv.Atoi(string(bytes.TrimRight(p[n+1:n+i], "\r")))
+		n += i + 1
+		return v, err == nil
+	}
+	args, ok := number()
+	for i := 0; ok && i < args; i++ {
+		var size int
+		if size, ok = number(); !ok || n+size+2 > len(p) {
+			return 0, ""
+		}
+		if i == 0 {
+			name = strings.ToUpper(string(p[n : n+size]))
+		}
+		n += size + 2
+	}
+	if !ok {
+		return 0, ""
+	}
+	return n, name
+}
 
 // Until waits until the recording has the stream up to an offset.
 func (r *Recording) Until(tb testing.TB, offset int64) {
@@ -162,11 +227,11 @@ func (r *Recording) follow(in *bufio.Reader) error {
 // there, a command or a transaction, it does not have.
 func (r *Recording) ReplicaAt(tb testing.TB, family Family, offset int64) *Server {
 	tb.Helper()
-	r.Until(tb, offset)
+	end := r.Boundary(tb, offset)
 	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	r.mu.Lock()
-	stream := bytes.Clone(r.log[:offset-r.from])
+	stream := bytes.Clone(r.log[:end-r.from])
 	r.mu.Unlock()
 	served := make(chan error, 1)
 	go func() { served <- r.serve(listener, stream) }()
@@ -178,7 +243,8 @@ func (r *Recording) ReplicaAt(tb testing.TB, family Family, offset int64) *Serve
 		if err != nil {
 			return err.Error(), false
 		}
-		return info["slave_read_repl_offset"], info["slave_read_repl_offset"] == strconv.FormatInt(offset, 10)
+		// What it has read is further: a replica may wait in the middle of it, for what FLUSHALL freed (Redis 8.0).
+		return info["slave_repl_offset"], info["master_link_status"] == "up" && info["slave_repl_offset"] == strconv.FormatInt(end, 10)
 	})
 	require.NoError(tb, server.Client().Do(tb.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
 	require.NoError(tb, listener.Close())

@@ -36,6 +36,9 @@ func TestRecordingHasEveryMoment(t *testing.T) {
 					replica := recording.ReplicaAt(t, family, end-back)
 					want := strconv.Itoa(i - int(back))
 					require.Equal(t, want, replica.Client().Get(ctx, "n").Val(), "offset %d", end-back)
+					at := recording.Boundary(t, end-back)
+					require.LessOrEqual(t, at, end-back)
+					require.GreaterOrEqual(t, at, ends[i-int(back)])
 					require.NoError(t, replica.Close())
 				}
 			}
