@@ -74,7 +74,7 @@ func (d *archiveDoctor) failed(check, what string, err error) finding {
 	if failure, ok := errors.AsType[*upload.StoreError](err); ok {
 		switch failure.Code {
 		case "AccessDenied", "Forbidden", "403", "EACCES", "EPERM", "EROFS":
-			next = "allow " + what + " below this prefix; docs/archive.md has the policies"
+			next = "allow " + what + " below this prefix; docs/s3.md has the policies"
 		case "NoSuchBucket":
 			next = "make the bucket, or check its name"
 		}
@@ -132,7 +132,7 @@ func (d *archiveDoctor) checkConditions() finding {
 		return fail(check, "the store knows no conditional writes, which the lease is made of",
 			"set archive.lease.enabled: false if nothing else ships there, or use a store with If-Match and If-None-Match")
 	case errors.Is(err, upload.ErrUnconditional):
-		return warn(check, "the store knows no conditional writes: nothing but you keeps a second sidecar away", "see docs/archive.md, epochs and lease")
+		return warn(check, "the store knows no conditional writes: nothing but you keeps a second sidecar away", "see docs/archive.md, the lease, and epochs")
 	case err != nil:
 		return d.failed(check, "conditional PUT", err)
 	case !bool(d.a.config.Lease.Enabled):
@@ -228,7 +228,7 @@ func (d *archiveDoctor) checkDelete() finding {
 		return ok(check, "objects can be removed; archive.retention is off")
 	case errors.Is(err, upload.ErrRetained), d.failed(check, "DELETE", err).Next != d.failed(check, "DELETE", errors.New("")).Next:
 		return warn(check, fmt.Sprintf("objects cannot be removed, the scratch ones at %s included: %v", scratchPrefix, err),
-			"nothing, if that is meant: retention then counts what it would remove, and a lifecycle rule of the bucket can do it; see docs/archive.md")
+			"nothing, if that is meant: retention then counts what it would remove, and a lifecycle rule of the bucket can do it; see docs/s3.md")
 	}
 	return d.failed(check, "DELETE", err)
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // The ports that servers get lie below the range that Linux takes for outgoing connections (32768 and
@@ -31,4 +34,12 @@ func freePort(ctx context.Context) (int, error) {
 		return port, nil
 	}
 	return 0, fmt.Errorf("find free port: %w", last)
+}
+
+// FreePort returns a loopback port that nobody listens on at the moment, for a server that the test does not start by this package.
+func FreePort(tb testing.TB) int {
+	tb.Helper()
+	port, err := freePort(tb.Context())
+	require.NoError(tb, err)
+	return port
 }
