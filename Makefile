@@ -7,6 +7,7 @@ BIN       := .cache/bin
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOLANGCI  := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
+HELM      := $(BIN)/helm
 PKG       ?= ./...
 FUZZTIME  ?= 30s
 SOAK      ?= 20m
@@ -53,6 +54,11 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 	  done; \
 	done
+
+.PHONY: chart
+chart: $(HELM) build servers ## check the Helm chart without a cluster, and run one of its pods as processes
+	go -C tools/chartcheck vet ./...
+	go -C tools/chartcheck test -count=1 -timeout 10m ./...
 
 .PHONY: crash
 crash: ## crash the file system at every operation, and see what is left
@@ -105,3 +111,6 @@ $(GOLANGCI): tools/golangci-lint/go.mod tools/golangci-lint/go.sum
 
 $(GOTESTSUM): tools/gotestsum/go.mod tools/gotestsum/go.sum
 	go -C tools/gotestsum build -o ../../$(BIN)/ gotest.tools/gotestsum
+
+$(HELM): tools/helm/go.mod tools/helm/go.sum
+	go -C tools/helm build -ldflags '-s -w' -o ../../$(BIN)/ helm.sh/helm/v4/cmd/helm
