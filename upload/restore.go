@@ -171,6 +171,17 @@ func (o RestoreOptions) resultName() string {
 	return o.DirName
 }
 
+// CheckTarget looks whether a restore may write to the directory, before an archive is opened, and changes nothing. Errors: ErrTargetNotEmpty; others are the disk's,
+// or of options that are wrong.
+func CheckTarget(opt RestoreOptions) error {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	t := target{fs: opt.FS, dir: opt.Dir, name: opt.resultName(), force: opt.Force}
+	return t.check()
+}
+
 // Restore brings a state back out of an archive. The directory changes by one rename at the end, when all was verified and synced; before, and after a crash or an
 // error at any moment, nothing in it has changed but that .aofsidecar-restore may be there, which the next restore removes.
 //

@@ -169,6 +169,11 @@ func (f *restoreFlags) restore(ctx context.Context, config Config, options uploa
 }
 
 func (f *restoreFlags) run(ctx context.Context, config Config, options upload.RestoreOptions, progress io.Writer) (report upload.RestoreReport, err error) {
+	if f.ifTargetEmpty { // where there is data nothing is asked of the archive: the server starts again whatever became of that
+		if err := upload.CheckTarget(options); err != nil {
+			return report, err
+		}
+	}
 	a, err := openArchive(ctx, config, f.archive)
 	if err != nil {
 		return report, err
