@@ -116,7 +116,7 @@ func (b *bench) movePlain(ctx context.Context, v *vault, from string) (there, ba
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir), v.empty()) }()
 	move := func(direction, path string) (moved, error) {
-		if err := settle(b.dir); err != nil {
+		if err := b.settleMoves(); err != nil {
 			return moved{}, err
 		}
 		done, err := finish(ctx, dir, []string{b.self, plainMode, direction, v.gateway.Endpoint(), key, path})
@@ -139,7 +139,7 @@ func (b *bench) ship(ctx context.Context, v *vault, from *session, compression s
 	if s.upstream, err = listen(ctx, 0); err != nil {
 		return m, err
 	}
-	if err := settle(b.dir); err != nil {
+	if err := b.settleMoves(); err != nil {
 		return m, err
 	}
 	base, err := onlyBase(s.dir)

@@ -161,3 +161,13 @@ func settle(dir string) error {
 	}
 	return errors.Join(err, d.Close())
 }
+
+// touch takes so much memory, writes to it, and gives it back: what a hypervisor has taken from this machine comes back at its first use, at a second
+// a GiB, which whoever happens to write next to a file would pay.
+func touch(bytes int64) error {
+	memory, err := unix.Mmap(-1, 0, int(bytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
+	if err != nil {
+		return fmt.Errorf("touch memory: %w", err)
+	}
+	return unix.Munmap(memory)
+}

@@ -63,6 +63,7 @@ type bench struct {
 	rounds   int
 	parts    []string
 	policies []string
+	archived []string // what of the archive is measured
 	progress io.Writer
 }
 
@@ -86,11 +87,13 @@ func (b *bench) parse(args []string) error {
 	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams and the number of their keys, e.g. 0.1 for a quick look")
 	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec, each rewrite and each transfer; the other policies are measured once")
 	parts := flags.String("parts", strings.Join(allParts(), ","), "what to run, a comma-separated `list`")
+	archived := flags.String("archive", strings.Join(allArchived(), ","), "what of the archive to measure, a comma-separated `list`")
 	policies := flags.String("appendfsync", strings.Join(allPolicies(), ","), "the policies to compare, a comma-separated `list`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	b.parts, b.policies = strings.Split(*parts, ","), strings.Split(*policies, ",")
+	b.archived = strings.Split(*archived, ",")
 	var errs []error
 	if flags.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
@@ -98,14 +101,16 @@ func (b *bench) parse(args []string) error {
 	if b.scale <= 0 || b.rounds < 1 {
 		errs = append(errs, errors.New("-scale and -rounds must be positive"))
 	}
-	for _, part := range b.parts {
-		if !slices.Contains(allParts(), part) {
-			errs = append(errs, fmt.Errorf("-parts has %q: there are %s", part, strings.Join(allParts(), ", ")))
-		}
-	}
-	for _, policy := range b.policies {
-		if !slices.Contains(allPolicies(), policy) {
-			errs = append(errs, fmt.Errorf("-appendfsync has %q: there are %s", policy, strings.Join(allPolicies(), ", ")))
+	errs = append(errs, known("parts", b.parts, allParts()), known("archive", b.archived, allArchived()), known("appendfsync", b.policies, allPolicies()))
+	return errors.Join(errs...)
+}
+
+// known says which words a flag has that mean nothing.
+func known(flag string, given, all []string) error {
+	var errs []error
+	for _, word := range given {
+		if !slices.Contains(all, word) {
+			errs = append(errs, fmt.Errorf("-%s has %q: there are %s", flag, word, strings.Join(all, ", ")))
 		}
 	}
 	return errors.Join(errs...)
@@ -113,5 +118,9 @@ func (b *bench) parse(args []string) error {
 
 func allParts() []string {
 	return []string{partIngest, partMemory, partRestart, partRewrite, partArchive}
+}
+
+func allArchived() []string {
+	return []string{archivedTransfer, archivedSegments, archivedArrival, archivedMemory, archivedRequests}
 }
 func allPolicies() []string { return []string{policyEverySec, policyAlways, policyNo} }

@@ -46,8 +46,8 @@ func exit(code int, err error) {
 
 func TestParseNamesAllThatIsWrong(t *testing.T) {
 	b := &bench{progress: io.Discard}
-	err := b.parse([]string{"-scale", "0", "-parts", "ingest,lunch", "-appendfsync", "sometimes", "more"})
-	for _, want := range []string{`unexpected argument "more"`, "-scale", `"lunch"`, `"sometimes"`} {
+	err := b.parse([]string{"-scale", "0", "-parts", "ingest,lunch", "-appendfsync", "sometimes", "-archive", "attic", "more"})
+	for _, want := range []string{`unexpected argument "more"`, "-scale", `"lunch"`, `"sometimes"`, `"attic"`} {
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -57,6 +57,7 @@ func TestParseDefaults(t *testing.T) {
 	require.NoError(t, b.parse(nil))
 	require.Equal(t, allParts(), b.parts)
 	require.Equal(t, allPolicies(), b.policies)
+	require.Equal(t, allArchived(), b.archived)
 	require.Equal(t, incrCommands, b.scaled(incrCommands))
 	b.scale = 1e-9
 	require.Equal(t, 1, b.scaled(incrCommands))

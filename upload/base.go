@@ -71,16 +71,16 @@ func (h *history) shipBase(ctx context.Context, b stream.LogFile) error {
 	defer f.release()
 	begun := time.Now()
 	open := func() io.Reader { return io.NewSectionReader(f, 0, b.Bytes) }
-	sum, err := sumOf(ctx, open())
+	read, err := readAll(ctx, open())
 	if err != nil {
 		return fmt.Errorf("read %s: %w", b.Name, err)
 	}
 	sealer := h.opt.Sealer
 	key := BaseKey{
-		Timeline: h.id, Offset: b.From, UnixMilli: b.UnixMilli, Epoch: h.epoch, Sum: sum,
+		Timeline: h.id, Offset: b.From, UnixMilli: b.UnixMilli, Epoch: h.epoch, Sum: read.sum,
 		RESP: b.RESP, Zstd: sealer.Zstd(), Age: sealer.Age(),
 	}
-	plain := plainBytes{name: key.String(), sum: sum, size: b.Bytes, open: open}
+	plain := plainBytes{name: key.String(), reading: read, size: b.Bytes, open: open}
 	sealed, err := h.put(ctx, plain.name, plain.streamed(sealer))
 	if err != nil {
 		return err

@@ -5,15 +5,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
+// reading is what plain bytes were when they were read for the name of their object.
+type reading struct {
+	sum string // as the name states it
+	crc uint32 // CRC32C, which tells whether they are the same when they are read again: a second SHA-256 would cost as much as all else
+}
+
+// measure reads bytes: it is written to.
+type measure struct {
+	sum *Sum
+	crc uint32
+}
+
+func newMeasure() *measure { return &measure{sum: NewSum()} }
+
+// Write takes bytes; it never fails.
+func (m *measure) Write(p []byte) (int, error) {
+	m.crc = crc32.Update(m.crc, castagnoli(), p)
+	return m.sum.Write(p)
+}
+
+func (m *measure) reading() reading { return reading{sum: m.sum.String(), crc: m.crc} }
+
+// castagnoli is for CRC32C, for which processors have an instruction.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }) //nolint:gochecknoglobals // a constant that Go cannot write
+
 // examined is what a pass over plain bytes tells.
 type examined struct {
-	sum     string
+	reading
+
 	moments []stream.Offset // the last boundary before each FLUSHALL
 }
 
@@ -24,7 +52,7 @@ const examineBuffer = 256 << 10
 func examine(ctx context.Context, seg *Segment) (examined, error) {
 	var x examined
 	var f follower
-	sum := NewSum()
+	read := newMeasure()
 	r := seg.Plain()
 	buf := make([]byte, min(examineBuffer, seg.Size()))
 	bound := seg.From.Position.Offset
@@ -33,7 +61,7 @@ func examine(ctx context.Context, seg *Segment) (examined, error) {
 			return examined{}, context.Cause(ctx)
 		}
 		n, rerr := r.Read(buf)
-		_, _ = sum.Write(buf[:n]) // never fails
+		_, _ = read.Write(buf[:n]) // never fails
 		for p := buf[:n]; len(p) > 0; {
 			taken, done, err := f.next(p)
 			if err != nil {
@@ -60,7 +88,7 @@ func examine(ctx context.Context, seg *Segment) (examined, error) {
 	if !f.whole() || f.at.pos.Offset != seg.To.Position.Offset {
 		return examined{}, fmt.Errorf("examine segment: its commands reach %d, not %d", f.at.pos.Offset, seg.To.Position.Offset)
 	}
-	x.sum = sum.String()
+	x.reading = read.reading()
 	return x, nil
 }
 
@@ -68,16 +96,16 @@ func isFlushAll(name []byte) bool {
 	return len(name) == 8 && strings.EqualFold(string(name), "FLUSHALL")
 }
 
-// sumOf reads r to its end.
-func sumOf(ctx context.Context, r io.Reader) (string, error) {
-	sum := NewSum()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{&ctxReader{ctx.Err, r}}, make([]byte, examineBuffer)); err != nil {
+// readAll reads r to its end.
+func readAll(ctx context.Context, r io.Reader) (reading, error) {
+	m := newMeasure()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{m}, struct{ io.Reader }{&ctxReader{ctx.Err, r}}, make([]byte, examineBuffer)); err != nil {
 		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
+			return reading{}, context.Cause(ctx)
 		}
-		return "", err
+		return reading{}, err
 	}
-	return sum.String(), nil
+	return m.reading(), nil
 }
 
 // ctxReader ends when a context does.
@@ -94,11 +122,33 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// plainBytes are bytes that are sealed into an object. They are read a second time for that: sum says whether they still are what was named.
+// plainBytes are bytes that are sealed into an object. They are read a second time for that, and must still be what was named.
 type plainBytes struct {
-	name, sum string
-	size      int64
-	open      func() io.Reader
+	name string
+	reading
+
+	size int64
+	open func() io.Reader
+}
+
+// again reads the bytes to their end; if they are others than the first time, the end is a *DamagedError.
+func (p plainBytes) again() io.Reader { return &rereading{plainBytes: p, r: p.open()} }
+
+type rereading struct {
+	plainBytes
+
+	r   io.Reader
+	now uint32
+}
+
+// Read reads on.
+func (r *rereading) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.now = crc32.Update(r.now, castagnoli(), p[:n])
+	if err == io.EOF && r.now != r.crc {
+		return n, &DamagedError{Key: r.name, What: "its bytes are others than when it was named"}
+	}
+	return n, err
 }
 
 // seal writes the object to w.
@@ -107,7 +157,7 @@ func (p plainBytes) seal(s *Sealer, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(sealed, struct{ io.Reader }{Checked(p.name, p.sum, p.open())}, make([]byte, examineBuffer)); err != nil {
+	if _, err := io.CopyBuffer(sealed, p.again(), make([]byte, examineBuffer)); err != nil {
 		return fmt.Errorf("seal %s: %w", p.name, err)
 	}
 	return sealed.Close()

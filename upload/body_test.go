@@ -67,7 +67,9 @@ func TestMomentsAreBoundaries(t *testing.T) {
 func TestBytesThatChange(t *testing.T) {
 	sealer, err := NewSealer(SealOptions{})
 	require.NoError(t, err)
-	p := plainBytes{name: "x", sum: strings.Repeat("0", sumDigits), size: 3, open: func() io.Reader { return strings.NewReader("abc") }}
+	before, err := readAll(t.Context(), strings.NewReader("abd"))
+	require.NoError(t, err)
+	p := plainBytes{name: "x", reading: before, size: 3, open: func() io.Reader { return strings.NewReader("abc") }}
 	_, err = p.inMemory(sealer)
 	var damaged *DamagedError
 	require.ErrorAs(t, err, &damaged)
@@ -91,9 +93,9 @@ func TestStreamedBodyMayBeLeft(t *testing.T) {
 	sealer, err := NewSealer(SealOptions{NoCompression: true})
 	require.NoError(t, err)
 	data := strings.Repeat("x", 1<<20)
-	sum := NewSum()
-	_, _ = sum.Write([]byte(data))
-	p := plainBytes{name: "x", sum: sum.String(), size: int64(len(data)), open: func() io.Reader { return strings.NewReader(data) }}
+	read, err := readAll(t.Context(), strings.NewReader(data))
+	require.NoError(t, err)
+	p := plainBytes{name: "x", reading: read, size: int64(len(data)), open: func() io.Reader { return strings.NewReader(data) }}
 	body := p.streamed(sealer)
 	for range 2 {
 		r, err := body.Open()

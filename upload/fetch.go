@@ -38,47 +38,78 @@ func newFetcher(store Store, parallelism int, report func(int64)) *fetcher {
 
 // part is a range of an object on its way. ready is closed when data or err is set.
 type part struct {
+	obj   wanted
+	at    int64
 	ready chan struct{}
-	data  []byte
+	data  []byte // before it is ready, a buffer
 	err   error
 }
 
 // queue returns the parts of objects in order. It ends when ctx does, or when all of g's functions are told to.
 func (f *fetcher) queue(ctx context.Context, g *errgroup.Group, objects []wanted) <-chan *part {
-	parts := make(chan *part, cap(f.buffers))
+	q := &queue{f: f, parts: make(chan *part, cap(f.buffers)), asked: make(chan *part)}
 	g.Go(func() error {
-		defer close(parts)
+		defer close(q.parts)
+		defer close(q.asked)
 		for _, obj := range objects {
 			for at := int64(0); at == 0 || at < obj.bytes; at += partBytes {
-				if err := f.begin(ctx, g, parts, obj, at); err != nil {
+				if err := q.ask(ctx, g, &part{obj: obj, at: at, ready: make(chan struct{})}); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
 	})
-	return parts
+	return q.parts
 }
 
-// begin starts the download of one part as soon as there is a buffer.
-func (f *fetcher) begin(ctx context.Context, g *errgroup.Group, parts chan<- *part, obj wanted, at int64) error {
-	p := &part{ready: make(chan struct{})}
-	var buf []byte
+// queue is objects in parts. Who downloads stays for the parts that follow: a request needs a large stack, which costs more than a small object if it is made anew.
+type queue struct {
+	f       *fetcher
+	parts   chan *part // in order
+	asked   chan *part // to be downloaded
+	workers int
+}
+
+// ask begins the download of one part as soon as there is a buffer.
+func (q *queue) ask(ctx context.Context, g *errgroup.Group, p *part) error {
 	select {
-	case buf = <-f.buffers:
+	case p.data = <-q.f.buffers:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	select {
-	case parts <- p:
+	case q.parts <- p:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	g.Go(func() error {
-		defer close(p.ready)
-		p.data, p.err = f.get(ctx, obj, at, buf)
-		return p.err
-	})
+	select {
+	case q.asked <- p:
+		return nil
+	default:
+	}
+	if q.workers < cap(q.f.buffers) {
+		q.workers++
+		g.Go(func() error { return q.download(ctx, p) })
+		return nil
+	}
+	select {
+	case q.asked <- p:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// download downloads one part, and then what is asked for.
+func (q *queue) download(ctx context.Context, p *part) error {
+	for ok := true; ok; p, ok = <-q.asked {
+		p.data, p.err = q.f.get(ctx, p.obj, p.at, p.data)
+		close(p.ready)
+		if p.err != nil {
+			return p.err
+		}
+	}
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (h *history) mergeIncrement(ctx context.Context, inc stream.LogFile, end st
 	}
 	key := seg.Key(h.id, h.epoch, x.sum, h.opt.Sealer)
 	begun := time.Now()
-	plain := plainBytes{name: key.String(), sum: x.sum, size: seg.Size(), open: seg.Plain}
+	plain := plainBytes{name: key.String(), reading: x.reading, size: seg.Size(), open: seg.Plain}
 	sealed, err := h.put(ctx, plain.name, plain.streamed(h.opt.Sealer))
 	if err != nil {
 		return err

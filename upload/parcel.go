@@ -74,7 +74,7 @@ func (p *parcel) store(ctx context.Context) error {
 			return err
 		}
 	}
-	plain := plainBytes{name: p.key.String(), sum: x.sum, size: p.seg.Size(), open: p.seg.Plain}
+	plain := plainBytes{name: p.key.String(), reading: x.reading, size: p.seg.Size(), open: p.seg.Plain}
 	body := plain.streamed(h.opt.Sealer)
 	if p.inMemory() {
 		if body, err = plain.inMemory(h.opt.Sealer); err != nil {

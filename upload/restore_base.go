@@ -8,14 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
-
-// copyBytes is how much is written at once.
-const copyBytes = 1 << 20
 
 // stagedBase is a base that was downloaded, and what its content says.
 type stagedBase struct {
@@ -32,69 +28,33 @@ type stagedBase struct {
 	unwalked string
 }
 
-// sink takes the plain bytes of a base.
-type sink struct {
-	file fsx.File // nil: they are checked only
-	size int64
-}
-
-// fetchBase reads a base, verifies it, and writes it to the file, which may be nil.
-func fetchBase(ctx context.Context, o *Opener, k BaseKey, r io.Reader, file fsx.File) (*stagedBase, error) {
+// fetchBase reads a base, verifies it, and writes it to the file, which may be nil. Checksum, structure and disk each have a processor if there are as many.
+func fetchBase(ctx context.Context, o *Opener, k BaseKey, r io.Reader, file io.Writer) (*stagedBase, error) {
 	key := k.String()
 	plain, err := o.Open(key, r)
 	if err != nil {
 		return nil, err
 	}
 	base := &stagedBase{key: k, resp: k.RESP, keys: -1}
-	tail := &commandCheck{key: key}
-	out := &sink{file: file}
 	g, gctx := errgroup.WithContext(ctx)
-	pr, pw := io.Pipe()
-	g.Go(func() error {
-		err := base.read(pr, tail)
-		pr.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		return err
-	})
-	g.Go(func() error {
-		err := out.copy(gctx, Checked(key, k.Sum, plain), pw)
-		pw.CloseWithError(err) // nil: the end
+	const sums, walks, writes = 0, 1, 2
+	fl := newFlow(gctx, 3)
+	g.Go(func() error { return fl.pass(plain) })
+	g.Go(func() error { return fl.takers[sums].sum(key, k.Sum) })
+	g.Go(func() error { return base.read(fl.takers[walks].object(), &commandCheck{key: key}) })
+	g.Go(func() (err error) {
+		base.size, err = fl.takers[writes].writeTo(file)
 		return err
 	})
 	err = g.Wait()
-	base.size = out.size
 	return base, errors.Join(err, plain.Close())
-}
-
-// copy writes all of r to the file and to check.
-func (s *sink) copy(ctx context.Context, r io.Reader, check *io.PipeWriter) error {
-	buf := make([]byte, copyBytes)
-	for {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		n, end, err := readFull(r, buf)
-		if err != nil {
-			return err
-		}
-		if s.file != nil {
-			if _, err := s.file.Write(buf[:n]); err != nil {
-				return fmt.Errorf("write base: %w", err)
-			}
-		}
-		s.size += int64(n)
-		if _, err := check.Write(buf[:n]); err != nil {
-			return err
-		}
-		if end {
-			return nil
-		}
-	}
 }
 
 // read verifies structure and checksum of an RDB, and the framing of the commands behind it or instead of it.
 func (b *stagedBase) read(r io.Reader, tail *commandCheck) error {
 	if !b.resp {
-		if err := b.readRDB(r, tail); err != nil {
+		var err error
+		if r, err = b.readRDB(tail.key, r); err != nil {
 			return err
 		}
 	}
@@ -103,18 +63,17 @@ func (b *stagedBase) read(r io.Reader, tail *commandCheck) error {
 	return err
 }
 
-// readRDB reads the RDB. What was read ahead behind its end goes to tail.
-func (b *stagedBase) readRDB(r io.Reader, tail *commandCheck) error {
-	ahead := &recent{r: r}
-	sum, err := rdb.Walk(ahead, func(*rdb.Reader, *rdb.Item) error { return nil })
+// readRDB reads the RDB, and returns what follows it.
+func (b *stagedBase) readRDB(key string, r io.Reader) (io.Reader, error) {
+	sum, rest, err := rdb.CheckHead(r)
 	if corrupt, ok := errors.AsType[*rdb.CorruptError](err); ok {
-		return &DamagedError{Key: tail.key, What: corrupt.Error()}
+		return nil, &DamagedError{Key: key, What: corrupt.Error()}
 	}
 	if unsupported, ok := errors.AsType[*rdb.UnsupportedError](err); ok {
-		return &DamagedError{Key: tail.key, What: unsupported.Error()}
+		return nil, &DamagedError{Key: key, What: unsupported.Error()}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b.format, b.keys, b.maxDB = rdb.Format{Dialect: sum.Dialect, Version: sum.Version}, sum.Keys, sum.MaxDB
 	if sum.Unwalked != nil {
@@ -123,33 +82,7 @@ func (b *stagedBase) readRDB(r io.Reader, tail *commandCheck) error {
 	if id, err := stream.ParseReplID(sum.ReplID); err == nil && sum.HasRepl && stream.Offset(sum.ReplOffset) == b.key.Offset {
 		b.pos, b.db = stream.Position{ReplID: id, Offset: b.key.Offset}, sum.StreamDB
 	}
-	return tail.take(ahead.behind(sum.Bytes))
-}
-
-// recent remembers the last bytes that were read, so that what a buffered reader took too much of can be had again.
-type recent struct {
-	r    io.Reader
-	read int64
-	last []byte
-}
-
-// recentBytes is at least as much as the RDB reader reads ahead.
-const recentBytes = 256 << 10
-
-// Read reads on.
-func (r *recent) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p[:min(len(p), recentBytes)])
-	r.read += int64(n)
-	if keep := recentBytes - n; len(r.last) > keep {
-		r.last = append(r.last[:0], r.last[len(r.last)-keep:]...)
-	}
-	r.last = append(r.last, p[:n]...)
-	return n, err
-}
-
-// behind returns what was read behind a place.
-func (r *recent) behind(at int64) []byte {
-	return r.last[max(0, int64(len(r.last))-(r.read-at)):]
+	return rest, nil
 }
 
 // commandCheck follows commands of a base: no loader takes a base that is cut.
@@ -162,7 +95,7 @@ type commandCheck struct {
 
 // readAll takes all of r, and checks that the commands end with it.
 func (c *commandCheck) readAll(r io.Reader) error {
-	buf := make([]byte, copyBytes)
+	buf := make([]byte, flowBlock)
 	for {
 		n, err := r.Read(buf)
 		if err := c.take(buf[:n]); err != nil {

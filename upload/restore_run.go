@@ -73,14 +73,41 @@ func (r *restore) stageIncrement(ctx context.Context, plan *Plan, f *fetcher, g 
 		wants[i] = wanted{key: plan.Segments[i].String(), bytes: plan.Segments[i].Bytes}
 	}
 	parts := &objects{f: f, parts: f.queue(ctx, g, wants)}
-	return r.writeIncrement(plan, func(j *Joiner) error {
+	const sums, joins = 0, 1
+	fl := newFlow(ctx, 2)
+	g.Go(func() error {
 		for i := range plan.Segments {
-			if err := joinObject(ctx, j, r.opener, plan.Segments[i].SegmentKey, parts.next(wants[i])); err != nil {
+			if err := r.passSegment(fl, wants[i].key, parts.next(wants[i])); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	g.Go(func() error {
+		for i := range plan.Segments {
+			if err := fl.takers[sums].sum(wants[i].key, plan.Segments[i].Sum); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return r.writeIncrement(plan, func(j *Joiner) error {
+		for i := range plan.Segments {
+			if err := j.Add(ctx, plan.Segments[i].SegmentKey, fl.takers[joins].object()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// passSegment opens a segment for those who verify and join it.
+func (r *restore) passSegment(fl *flow, key string, sealed io.Reader) error {
+	plain, err := r.opener.Open(key, sealed)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fl.pass(plain), plain.Close())
 }
 
 // joinObject opens a segment and joins it.

@@ -267,6 +267,14 @@ func (s *Sum) Write(p []byte) (int, error) { return s.h.Write(p) }
 // String is the first 16 hexadecimal digits of the SHA-256 of what was written.
 func (s *Sum) String() string { return hex.EncodeToString(s.h.Sum(nil))[:sumDigits] }
 
+// check compares with the sum that the name of the object states.
+func (s *Sum) check(key, want string) error {
+	if got := s.String(); got != want {
+		return &DamagedError{Key: key, What: "its bytes have the checksum " + got}
+	}
+	return nil
+}
+
 // Checked reads the plain bytes r of the object key to their end; if they do not have the sum that the name states, the end
 // is a *DamagedError.
 func Checked(key, sum string, r io.Reader) io.Reader {
@@ -286,8 +294,8 @@ func (c *checked) Read(p []byte) (int, error) {
 		return n, herr
 	}
 	if err == io.EOF {
-		if got := c.sum.String(); got != c.want {
-			return n, &DamagedError{Key: c.key, What: "its bytes have the checksum " + got}
+		if damaged := c.sum.check(c.key, c.want); damaged != nil {
+			return n, damaged
 		}
 	}
 	return n, err

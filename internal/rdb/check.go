@@ -63,7 +63,18 @@ func Check(r io.Reader) (Summary, error) { return check(r, checker{}) }
 // each item in the order of the file, and may take it with CopyRaw; its error ends the walk and is returned. Of a file that is not walked to its end
 // (Summary.Unwalked) everything counts as the RDB, and visit sees what comes before.
 func Walk(r io.Reader, visit func(rd *Reader, item *Item) error) (Summary, error) {
-	return check(r, checker{visit: visit})
+	return check(r, checker{visit: visit, goesOn: true})
+}
+
+// CheckHead is Check for what may go on behind the RDB, as the base of an AOF does with commands: rest reads on there. Of a file that is not walked to
+// its end (Summary.Unwalked) everything counts as the RDB.
+func CheckHead(r io.Reader) (sum Summary, rest io.Reader, err error) {
+	rd, err := newReader(r)
+	if err != nil {
+		return Summary{}, nil, err
+	}
+	sum, err = checkWith(rd, checker{goesOn: true})
+	return sum, rd.Rest(), err
 }
 
 func check(r io.Reader, c checker) (Summary, error) {
@@ -71,6 +82,11 @@ func check(r io.Reader, c checker) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	return checkWith(rd, c)
+}
+
+func checkWith(rd *Reader, c checker) (Summary, error) {
+	var err error
 	c.summary = Summary{Dialect: rd.dialect, Version: rd.version}
 	walk := c.run
 	if rd.later() {
@@ -86,7 +102,8 @@ func check(r io.Reader, c checker) (Summary, error) {
 
 // checker collects a Summary. It counts in place what maps are too slow for.
 type checker struct {
-	visit   func(*Reader, *Item) error // nil: the RDB must be all there is
+	visit   func(*Reader, *Item) error // may be nil
+	goesOn  bool                       // the RDB need not be all there is
 	summary Summary
 	db      int
 	dbKeys  int64
@@ -94,8 +111,10 @@ type checker struct {
 }
 
 func (c *checker) run(rd *Reader) error {
+	var item Item // one for all: it is on the heap
+	var err error
 	for {
-		item, err := rd.Next()
+		item, err = rd.Next()
 		switch {
 		case err == nil:
 			c.add(&item)
@@ -106,7 +125,7 @@ func (c *checker) run(rd *Reader) error {
 				return err
 			}
 		case errors.Is(err, io.EOF):
-			if c.visit != nil {
+			if c.goesOn {
 				return nil
 			}
 			if !rd.src.atEOF() {
