@@ -39,8 +39,9 @@ type sighting struct {
 	offset int64
 }
 
-// latestAt returns an offset that the stream had not passed at a time; false: nobody asked behind it. The traffic has ended.
+// latestAt returns an offset that the stream had not passed in the millisecond of a time; false: nobody asked behind it. The traffic has ended.
 func (tr *traffic) latestAt(at time.Time) (int64, bool) {
+	at = at.Truncate(time.Millisecond).Add(time.Millisecond)
 	for _, s := range tr.seen {
 		if s.asked.After(at) {
 			return s.offset, true
@@ -156,10 +157,13 @@ func write(t *testing.T, upstream *testenv.Server, work *workload.Workload, n in
 // awaitOffset waits until an upstream's stream has come to an offset, or its test ends.
 func awaitOffset(t *testing.T, upstream *testenv.Server, offset int64) {
 	t.Helper()
-	testenv.Eventually(t, "the stream to come to "+strconv.FormatInt(offset, 10), func(ctx context.Context) (int64, bool) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // the writing has its own pace, and the machine other work
+	defer cancel()
+	_, err := testenv.Poll(ctx, "the stream to come to "+strconv.FormatInt(offset, 10), func(ctx context.Context) (int64, bool) {
 		now, err := offsetOf(ctx, upstream)
 		return now, err == nil && now >= offset
 	})
+	require.NoError(t, err)
 }
 
 // ballast makes the upstream's snapshot at least this large.

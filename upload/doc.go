@@ -60,7 +60,7 @@
 // Who takes the lease gets a new epoch. Before it writes anything else it lists the timelines that its log has, and writes into epochs/ up to where each of them
 // is stored without a hole: from there it goes on. What an older epoch has behind that place does not count, whenever it arrives: a PUT that was in flight when its
 // holder lost the lease can do no harm. So two holders' histories never mix, and no clock but the holder's own is believed: the holder stops a TTL after it began the last
-// renewal that succeeded, and who waits counts a TTL and a tenth from when it first saw a record that then stood still.
+// renewal that succeeded, by the clock of the wall, too, which goes on while a machine is suspended, and who waits counts a TTL and a tenth from when it first saw a record that then stood still.
 //
 // That two logs have the same timeline does not say that they are of one history: one may have been copied, or be behind after a crash and then follow another upstream. So the holder compares
 // the replication id at the end of what is stored with its own log's there. If they differ, or the log cannot tell, a full resync begins a new timeline. Where the

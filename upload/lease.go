@@ -50,6 +50,7 @@ type leaser struct {
 	observer     *Observer
 	failed       func(doing string, err error)
 	held         func(LeaseRecord) // by somebody else
+	wall         func() time.Time  // a clock that goes on while the machine is suspended
 }
 
 // newHolder returns a name that no other process has.
@@ -141,7 +142,7 @@ func (l *leaser) take(ctx context.Context, prev LeaseRecord, etag string) (*leas
 		Epoch: max(prev.Epoch, last) + 1, Holder: l.holder, Host: l.host, TTLMilli: l.ttl.Milliseconds(),
 		Timeline: prev.Timeline, Offset: prev.Offset, ReplID: prev.ReplID,
 	}
-	held := &lease{leaser: l, rec: rec, previous: prev, writing: make(chan struct{}, 1), deadline: time.Now().Add(l.ttl)}
+	held := &lease{leaser: l, rec: rec, previous: prev, writing: make(chan struct{}, 1), since: l.now()}
 	if held.etag, err = held.put(ctx, rec, etag); err != nil {
 		return nil, err
 	}
@@ -227,12 +228,26 @@ type lease struct {
 	rec     LeaseRecord
 	etag    string
 
-	mu       sync.Mutex
-	deadline time.Time // the lease may be somebody else's from then on
-	timer    *time.Timer
-	lost     bool
-	end      shippedEnd
+	mu    sync.Mutex
+	since moment // a TTL after that the lease may be somebody else's
+	timer *time.Timer
+	lost  bool
+	end   shippedEnd
 }
+
+// moment is a time by two clocks. Neither is enough: the one that Go measures with stands still while a machine is suspended, and that of the wall may be set back.
+type moment struct{ steady, wall time.Time }
+
+func (l *leaser) now() moment { return moment{steady: time.Now(), wall: l.wall().Round(0)} }
+
+// over reports whether, by either clock, a TTL has passed since the lease was last ours for certain. mu is held.
+func (h *lease) over() bool {
+	now := h.now()
+	return now.steady.Sub(h.since.steady) >= h.ttl || now.wall.Sub(h.since.wall) >= h.ttl
+}
+
+// left is how long it is until then, by the steady clock. mu is held.
+func (h *lease) left() time.Duration { return time.Until(h.since.steady.Add(h.ttl)) }
 
 // prove finds out whether the store honours conditions, with two writes that must be refused: ErrUnconditional.
 func (h *lease) prove(ctx context.Context) error {
@@ -262,7 +277,7 @@ func (h *lease) prove(ctx context.Context) error {
 func (h *lease) hold(ctx context.Context, work func(context.Context) error) error {
 	held, lose := context.WithCancelCause(ctx)
 	h.mu.Lock()
-	h.timer = time.AfterFunc(time.Until(h.deadline), func() {
+	h.timer = time.AfterFunc(h.left(), func() {
 		h.lose(lose, fmt.Errorf("%w: it could not be renewed for %v", ErrLeaseLost, h.ttl))
 	})
 	h.mu.Unlock()
@@ -311,7 +326,7 @@ func (h *lease) gone() bool {
 func (h *lease) valid() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lost || !time.Now().Before(h.deadline) {
+	if h.lost || h.over() {
 		return ErrLeaseLost
 	}
 	return nil
@@ -343,7 +358,7 @@ func (h *lease) renew(ctx context.Context) error {
 	}
 	defer h.unlock()
 	for range leaseTries {
-		begun := time.Now()
+		begun := h.now()
 		etag, err := h.put(ctx, h.next(), h.etag)
 		if err == nil {
 			h.etag = etag
@@ -396,16 +411,16 @@ func (h *lease) reread(ctx context.Context) error {
 	return nil
 }
 
-// extend moves the deadline to a TTL after begun.
-func (h *lease) extend(begun time.Time) error {
+// extend has the TTL begin at begun.
+func (h *lease) extend(begun moment) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lost || h.timer != nil && !h.timer.Stop() {
+	if h.lost || h.over() || h.timer != nil && !h.timer.Stop() {
 		return fmt.Errorf("%w: the renewal came too late", ErrLeaseLost)
 	}
-	h.deadline = begun.Add(h.ttl)
+	h.since = begun
 	if h.timer != nil {
-		h.timer.Reset(time.Until(h.deadline))
+		h.timer.Reset(h.left())
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 const testTTL = 30 * time.Second
 
 func testLeaser(store Store, name string) *leaser {
-	return &leaser{store: store, ttl: testTTL, holder: name, host: name, observer: &Observer{}, failed: func(string, error) {}, held: func(LeaseRecord) {}}
+	return &leaser{store: store, ttl: testTTL, holder: name, host: name, observer: &Observer{}, failed: func(string, error) {}, held: func(LeaseRecord) {}, wall: time.Now}
 }
 
 func TestLeaseIsTakenRenewedAndReleased(t *testing.T) {
@@ -99,6 +99,48 @@ func TestLeaseEndsBeforeItIsTaken(t *testing.T) {
 		})
 		require.ErrorIs(t, err, ErrLeaseLost)
 		require.True(t, ended.Before(<-taken))
+	})
+}
+
+// TestLeaseOfASuspendedMachine: the machine is suspended, or its processor taken away, for longer than the TTL: of its clocks only that of the wall shows it. Nothing is
+// written from then on, and nothing that was on its way is confirmed, though no timer has run out and no renewal was refused yet.
+func TestLeaseOfASuspendedMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		l := testLeaser(store, "a")
+		var slept time.Duration
+		l.wall = func() time.Time { return time.Now().Add(slept) }
+		a, err := l.acquire(t.Context())
+		require.NoError(t, err)
+		var why error
+		err = a.hold(t.Context(), func(ctx context.Context) error {
+			fenced := &fencedStore{Store: store, valid: a.valid}
+			if err := pause(ctx, 10*testTTL+time.Second); err != nil {
+				return err
+			}
+			require.NoError(t, a.valid())
+			slept = -time.Hour // a step back of the clock is no matter
+			require.NoError(t, a.valid())
+			slept = testTTL - 5*time.Second
+			require.NoError(t, a.valid(), "a short sleep is none")
+			slept = 2 * testTTL
+			require.ErrorIs(t, a.valid(), ErrLeaseLost)
+			_, err := fenced.Put(ctx, "x", bytesBody([]byte("x")), Condition{})
+			require.ErrorIs(t, err, ErrLeaseLost)
+			begun := time.Now()
+			<-ctx.Done()
+			require.LessOrEqual(t, time.Since(begun), testTTL/leaseTries, "the next renewal ends it")
+			why = context.Cause(ctx)
+			return why
+		})
+		require.ErrorIs(t, err, ErrLeaseLost)
+		require.ErrorIs(t, why, ErrLeaseLost)
+		require.Empty(t, store.objects["x"])
+
+		b, err := l.acquire(t.Context())
+		require.NoError(t, err, "nobody else had it: it is taken again at once, with another epoch")
+		require.Equal(t, a.rec.Epoch+1, b.rec.Epoch)
+		require.NoError(t, b.valid())
 	})
 }
 

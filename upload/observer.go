@@ -50,6 +50,7 @@ type Gap struct {
 	Timeline string        `json:"timeline"`
 	From     stream.Offset `json:"from"`
 	To       stream.Offset `json:"to"`
+	Why      string        `json:"why,omitempty"` // and what to do; "": the log had given them up
 }
 
 // Failure is something that did not work, and is tried again.

@@ -415,3 +415,61 @@ func TestFilesThatMove(t *testing.T) {
 		p.end(t)
 	})
 }
+
+// TestDamagedIncrementOfThePresent: an increment that has closed cannot be read any more. It is tried, then named, with what to do; what is before the damage, if its end
+// can be read, and behind the increment is shipped, and the next base closes the gap.
+func TestDamagedIncrementOfThePresent(t *testing.T) {
+	for _, what := range []string{"in its middle", "at its end", "gone short"} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, store := newFakeLog(14), newMemStore()
+				l.Resync(fakeReplID(1), 0)
+				for range 3 {
+					traffic(l, 20)
+					l.Rotate(false)
+				}
+				traffic(l, 5)
+				damaged := l.Holdings().Timelines[0].Increments[1]
+				l.mu.Lock()
+				p := l.files[damaged.Name]
+				switch what {
+				case "in its middle":
+					copy((*p)[len(*p)/2:], "garbage garbage")
+				case "at its end":
+					copy((*p)[len(*p)-20:], "garbage garbage")
+				case "gone short":
+					*p = (*p)[:len(*p)/2]
+				}
+				l.mu.Unlock()
+				var gaps []Gap
+				proc := start(t, Options{SegmentBytes: 512, Observer: Observer{Gap: func(g Gap) { gaps = append(gaps, g) }}}, l, store)
+				<-time.After(time.Minute)
+				require.Len(t, gaps, 1)
+				require.Equal(t, damaged.To, gaps[0].To)
+				require.GreaterOrEqual(t, gaps[0].From, damaged.From)
+				if what == "in its middle" {
+					require.Greater(t, gaps[0].From, damaged.From, "what is before the damage is shipped")
+				}
+				require.Contains(t, gaps[0].Why, damaged.Name)
+				require.Contains(t, gaps[0].Why, "move the directory away")
+				require.Contains(t, proc.State().Error, damaged.Name)
+				require.Equal(t, l.End(), proc.State().Stored)
+				failures := proc.State().Failures
+				traffic(l, 20)
+				<-time.After(10 * time.Minute)
+				require.Equal(t, failures, proc.State().Failures, "it is not tried again")
+				require.Equal(t, l.End(), proc.State().Stored)
+
+				l.Rotate(true)
+				traffic(l, 10)
+				<-time.After(5 * time.Second)
+				requireShippedAll(t, proc, l)
+				proc.end(t)
+				c := requireValid(t, store, l)
+				require.Len(t, c.Windows(), 2)
+				require.Equal(t, gaps[0].From, c.Windows()[0].To)
+				require.Equal(t, l.End(), c.Windows()[1].To)
+			})
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 type parcel struct {
 	h     *history
 	seg   Segment
+	inc   stream.LogFile // of which it is
 	file  *sharedFile
 	whole bool // it is a closed increment
 	gap   *Gap // instead
@@ -66,7 +67,7 @@ func (p *parcel) store(ctx context.Context) error {
 	h := p.h
 	x, err := examine(ctx, &p.seg)
 	if err != nil {
-		return err
+		return unread(p.inc, err)
 	}
 	p.key = p.seg.Key(h.id, h.epoch, x.sum, h.opt.Sealer)
 	for _, at := range x.moments {

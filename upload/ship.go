@@ -9,7 +9,8 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// maxFailures is how often reading a timeline's files may fail, until the ones after it are shipped without it: the newest state matters most.
+// maxFailures is how often reading a timeline's files may fail, until the ones after it are shipped without it, and reading an increment of the present one until what
+// follows it is: the newest state matters most.
 const maxFailures = 3
 
 // ship ships the timelines that the log has, oldest first, until ctx ends or all is drained.
@@ -47,6 +48,9 @@ func (t *tenure) ship(ctx context.Context) error {
 			return err
 		default:
 			t.failed("ship "+id, err)
+			if unread, ok := errors.AsType[*unreadError](err); ok && i == len(lines)-1 {
+				t.failures[unread.name]++
+			}
 			if failures[id]++; failures[id] >= maxFailures && i < len(lines)-1 {
 				done[id] = true // its files are damaged, as it seems; the next start tries again
 			}

@@ -92,20 +92,14 @@ func (c *cutting) advance(ctx context.Context, line *stream.Timeline, all bool) 
 			continue
 		}
 		if inc.From > c.at {
-			if err := c.skip(ctx, inc); err != nil {
+			if err := c.skip(ctx, inc.From, ""); err != nil {
 				return 0, err
 			}
 		}
-		var err error
-		switch {
-		case inc.Closed && c.at == inc.From:
-			err = c.sendWhole(ctx, inc, end)
-		case inc.Closed:
-			err = c.sendRest(ctx, inc, end)
-		default:
+		if !inc.Closed {
 			return c.sendDue(ctx, inc, end, all)
 		}
-		if err != nil {
+		if err := c.sendClosed(ctx, inc, end); err != nil {
 			return 0, err
 		}
 	}
@@ -118,20 +112,63 @@ func endOf(line *stream.Timeline) stream.Mark {
 }
 
 // skip notes that the log does not have what should come next.
-func (c *cutting) skip(ctx context.Context, inc stream.LogFile) error {
+func (c *cutting) skip(ctx context.Context, to stream.Offset, why string) error {
 	c.leave()
-	gap := Gap{Timeline: c.h.id, From: c.at, To: inc.From}
+	gap := Gap{Timeline: c.h.id, From: c.at, To: to, Why: why}
 	if c.began {
 		c.h.progress.gap(gap)
 		if c.h.opt.Observer.Gap != nil {
 			c.h.opt.Observer.Gap(gap)
 		}
 	}
-	c.at = inc.From
+	c.at = to
 	p := &parcel{gap: &gap, done: make(chan struct{})}
 	close(p.done)
 	return c.enqueue(ctx, p)
 }
+
+// sendClosed sends what is left of an increment that has closed. One that cannot be read is tried a few times, then sent up to where it can be, and then not at all.
+func (c *cutting) sendClosed(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
+	failed := c.h.failures[inc.Name]
+	switch {
+	case failed >= 2*maxFailures:
+		return c.skip(ctx, inc.To, (&unreadError{name: inc.Name, err: errDamagedIncrement}).advice())
+	case failed < maxFailures && c.at == inc.From:
+		return c.sendWhole(ctx, inc, end)
+	}
+	err := c.sendRest(ctx, inc, end)
+	if unread, ok := errors.AsType[*unreadError](err); ok && failed >= maxFailures {
+		return c.skip(ctx, inc.To, unread.advice())
+	}
+	return err
+}
+
+// unreadError says that an increment could not be read.
+type unreadError struct {
+	name string
+	err  error
+}
+
+// unread wraps what went wrong with an increment, unless it has only moved.
+func unread(inc stream.LogFile, err error) error {
+	if errors.Is(err, errMoved) {
+		return err
+	}
+	return &unreadError{name: inc.Name, err: err}
+}
+
+// Error names the file.
+func (e *unreadError) Error() string { return fmt.Sprintf("read %s: %v", e.name, e.err) }
+
+// Unwrap returns the reason.
+func (e *unreadError) Unwrap() error { return e.err }
+
+// advice is what an operator needs to know of it.
+func (e *unreadError) advice() string {
+	return e.Error() + ": no server boots from it, and no rewrite gets past it; `aofsidecar verify` shows the damage; move the directory away, and the next start takes a fresh snapshot"
+}
+
+var errDamagedIncrement = errors.New("it is damaged")
 
 // sendWhole sends a closed increment as one object.
 func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
@@ -143,33 +180,33 @@ func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile, end stream.
 	seg, err := WholeSegment(f.File, inc, end)
 	if err != nil {
 		f.release()
-		return err
+		return unread(inc, err)
 	}
 	if seg.From.UnixMilli < c.atMilli { // the object must begin where the one before ended
 		seg.From.UnixMilli = c.atMilli
 		seg.To.UnixMilli = max(seg.To.UnixMilli, c.atMilli)
 	}
-	return c.send(ctx, &parcel{seg: seg, file: f, whole: true})
+	return c.send(ctx, &parcel{seg: seg, inc: inc, file: f, whole: true})
 }
 
 // sendRest sends what is left of a closed increment.
 func (c *cutting) sendRest(ctx context.Context, inc stream.LogFile, end stream.Mark) error {
 	end, err := c.closedEnd(inc, end)
 	if err != nil {
-		return err
+		return unread(inc, err)
 	}
 	if err := c.enter(ctx, inc, end); err != nil {
-		return err
+		return unread(inc, err)
 	}
 	for c.at < inc.To {
 		seg, ok, err := c.cutter.Next(ctx, inc.Bytes, end, c.h.opt.SegmentBytes, true)
 		if err != nil {
-			return err
+			return unread(inc, err)
 		}
 		if !ok {
-			return fmt.Errorf("cut %s: it ends at %d, not %d", inc.Name, c.at, inc.To)
+			return unread(inc, fmt.Errorf("it ends at %d, not %d", c.at, inc.To))
 		}
-		if err := c.sendCut(ctx, seg); err != nil {
+		if err := c.sendCut(ctx, inc, seg); err != nil {
 			return err
 		}
 	}
@@ -195,7 +232,7 @@ func (c *cutting) sendDue(ctx context.Context, inc stream.LogFile, end stream.Ma
 		if !ok {
 			return max(idleInterval-since, c.h.opt.Interval), nil
 		}
-		if err := c.sendCut(ctx, seg); err != nil {
+		if err := c.sendCut(ctx, inc, seg); err != nil {
 			return 0, err
 		}
 		if seg.To.Position.Offset >= end.Position.Offset {
@@ -205,8 +242,8 @@ func (c *cutting) sendDue(ctx context.Context, inc stream.LogFile, end stream.Ma
 }
 
 // sendCut sends a segment of the increment that is open.
-func (c *cutting) sendCut(ctx context.Context, seg Segment) error {
-	return c.send(ctx, &parcel{seg: seg, file: c.open.share()})
+func (c *cutting) sendCut(ctx context.Context, inc stream.LogFile, seg Segment) error {
+	return c.send(ctx, &parcel{seg: seg, inc: inc, file: c.open.share()})
 }
 
 // closedEnd is the mark that a closed increment ends with.

@@ -49,7 +49,7 @@ func New(opt Options, src Source, store Store) (*Uploader, error) {
 	}
 	u.leaser = &leaser{
 		store: u.store, ttl: opt.LeaseTTL, holder: newHolder(), host: opt.Host,
-		observer: &u.opt.Observer, failed: u.failed, held: u.progress.heldBy,
+		observer: &u.opt.Observer, failed: u.failed, held: u.progress.heldBy, wall: time.Now,
 	}
 	u.progress.moved = make(chan struct{})
 	return u, nil
@@ -199,6 +199,8 @@ type tenure struct {
 	store Store // writes only while the lease is held
 	lease *lease
 	epoch int64
+	// failures is how often an increment of the present timeline could not be read, by its file.
+	failures map[string]int
 }
 
 // tenure waits for the lease and ships until it is lost, or ctx ends, or all is drained.
@@ -222,7 +224,7 @@ func (u *Uploader) tenure(ctx context.Context) error {
 	}
 	u.progress.took(h.rec)
 	return h.hold(ctx, func(ctx context.Context) error {
-		t := &tenure{Uploader: u, store: &fencedStore{Store: u.store, valid: h.valid}, lease: h, epoch: h.rec.Epoch}
+		t := &tenure{Uploader: u, store: &fencedStore{Store: u.store, valid: h.valid}, lease: h, epoch: h.rec.Epoch, failures: map[string]int{}}
 		return t.work(ctx)
 	})
 }
@@ -234,7 +236,7 @@ func (u *Uploader) unfenced(ctx context.Context) error {
 		return err
 	}
 	u.progress.took(LeaseRecord{Epoch: last + 1, Host: u.opt.Host})
-	t := &tenure{Uploader: u, store: &looseStore{Store: u.store}, epoch: last + 1}
+	t := &tenure{Uploader: u, store: &looseStore{Store: u.store}, epoch: last + 1, failures: map[string]int{}}
 	return t.work(ctx)
 }
 

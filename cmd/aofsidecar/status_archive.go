@@ -41,6 +41,9 @@ func writeArchive(row func(name, format string, args ...any), s *observe.Archive
 	row("spool", "%s not in the archive yet%s", bytesText(s.SpoolBytes), limit)
 	for _, g := range s.Gaps {
 		row("gap", "timeline %s, offsets %d to %d are lost; the next base closes it", g.Timeline, g.From, g.To)
+		if g.Why != "" {
+			row("", "%s", g.Why)
+		}
 	}
 	if s.Retained > 0 {
 		row("retained", "%d objects are older than archive.retention says, and the store does not let them go", s.Retained)

@@ -113,8 +113,11 @@ func (o *shipEvents) merged(s upload.ShippedSegment) {
 
 func (o *shipEvents) gap(g upload.Gap) {
 	o.events.archive.gaps.Inc()
-	o.log.Error("the archive will never have these bytes of the stream: the next base closes the gap",
-		zap.String(keyTimeline, g.Timeline), zap.Int64(keyFrom, int64(g.From)), zap.Int64(keyTo, int64(g.To)))
+	fields := []zap.Field{zap.String(keyTimeline, g.Timeline), zap.Int64(keyFrom, int64(g.From)), zap.Int64(keyTo, int64(g.To))}
+	if g.Why != "" {
+		fields = append(fields, zap.String(keyReason, g.Why))
+	}
+	o.log.Error("the archive will never have these bytes of the stream: the next base closes the gap", fields...)
 }
 
 func (o *shipEvents) kept(m upload.Moment) {
