@@ -59,7 +59,7 @@ type RewriteFailure struct {
 
 // Guard says that a full resync lost most keys, and what was kept from before.
 type Guard struct {
-	Timeline string    `json:"timeline"` // the timeline that is kept, see Unpin
+	Timeline string    `json:"timeline"` // the timeline that is kept until it is unpinned
 	KeysWas  int64     `json:"keys_was"` // keys before, as far as known
 	KeysNow  int64     `json:"keys_now"` // keys in the new base
 	At       time.Time `json:"at"`

@@ -31,16 +31,16 @@ type Status struct {
 
 	Rewrite RewriteStatus `json:"rewrite"`
 
-	Archive *ArchiveStatus `json:"archive,omitempty"` // nil: without an archive
+	Archive *ArchiveStatus `json:"archive,omitempty"` // absent without an archive
 }
 
 // ArchiveStatus says what waits for the archive. Sizes are in bytes.
 type ArchiveStatus struct {
 	SpoolBytes int64       `json:"spool_bytes"`    // in retained/, of what is not pinned
-	UsedBytes  int64       `json:"used_bytes"`     // of all that Options.MaxDisk limits
-	LimitBytes int64       `json:"limit_bytes"`    // Options.MaxDisk; 0: none
+	UsedBytes  int64       `json:"used_bytes"`     // of all that the limit counts
+	LimitBytes int64       `json:"limit_bytes"`    // of aof.max-disk; 0: none
 	Lost       []LostRange `json:"lost,omitempty"` // given up for want of disk space before the archive had it
-	Timelines  []string    `json:"timelines"`      // that Holdings tells, by age
+	Timelines  []string    `json:"timelines"`      // those here that it is to have, by age; the present one is the last
 }
 
 // LostRange is the stream behind From, up to and including To.
@@ -62,7 +62,7 @@ type RewriteStatus struct {
 	Ended    time.Time      `json:"ended,omitzero"`
 	Last     *RewriteReport `json:"last,omitempty"`  // the last that succeeded
 	Error    string         `json:"error,omitempty"` // of the last one, if it failed
-	Corrupt  bool           `json:"corrupt"`         // that error is a *CorruptError: base or increments are damaged
+	Corrupt  bool           `json:"corrupt"`         // that error says that base or increments are damaged
 	Failures int64          `json:"failures"`        // since the start
 	InRow    int            `json:"failures_in_row"`
 	NextTry  time.Time      `json:"next_try,omitzero"` // after failures: none begins by itself before

@@ -23,7 +23,7 @@ type Report struct {
 	Increments []IncrementReport `json:"increments"`
 	Position   stream.Position   `json:"-"`
 	Others     []BaseReport      `json:"other_bases,omitempty"` // in retained/: what waits for the archive beside a chain, or without one
-	Torn       int64             `json:"torn_bytes"`            // at the end: no whole command outside MULTI; servers cut them, and so does Fix
+	Torn       int64             `json:"torn_bytes"`            // at the end: no whole command outside MULTI; servers cut them, and so does verify --fix
 	Garbage    string            `json:"garbage,omitempty"`     // what is wrong with them, where they are no RESP: a power loss can leave such
 }
 

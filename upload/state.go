@@ -17,7 +17,7 @@ type State struct {
 	Behind       int           `json:"behind"`                // timelines that come after it
 	Stored       stream.Offset `json:"stored"`                // up to where its segments are stored
 	StoredAt     time.Time     `json:"stored_at"`             // when what is stored had been received: the window's end
-	Shipped      stream.Offset `json:"shipped"`               // with a base, see Uploader.Shipped
+	Shipped      stream.Offset `json:"shipped"`               // up to where it also has a base, and all between
 	HasShipped   bool          `json:"has_shipped"`           // false: there is no base yet
 	LagBytes     int64         `json:"lag_bytes"`             // of the stream, in the timeline that is shipped
 	LagSeconds   float64       `json:"lag_seconds"`           // the age of the oldest bytes that are not stored, at most; 0: none

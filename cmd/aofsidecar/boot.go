@@ -40,7 +40,7 @@ type bootResult struct {
 	Timeline   string `json:"timeline,omitempty"`
 	Offset     int64  `json:"offset"`
 	Keys       int64  `json:"keys"`     // that the server has; -1: it did not get that far
-	KeysAtMost int64  `json:"keys_max"` // that it should have; fewer than this, as far as KeysAtLeast, where only a server can say
+	KeysAtMost int64  `json:"keys_max"` // that it should have; fewer, but keys_min at least, where only a server can say
 	KeysLeast  int64  `json:"keys_min"`
 }
 

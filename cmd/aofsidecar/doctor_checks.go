@@ -245,12 +245,24 @@ func (f *facts) checkShutdown() finding {
 
 func (f *facts) checkFsync() finding {
 	const check = "waitaof"
+	const after = ", and then for the archive, as upstream.fack is shipped: archive.ship-interval and an upload more"
+	archived := f.config.Upstream.Fack == FackShipped
 	switch f.config.AOF.AppendFsync {
 	case FsyncNo:
-		return warn(check, "aof.appendfsync is no: WAITAOF upstream does not get the sidecar's word in any useful time", "set aof.appendfsync to everysec or always")
+		message := "aof.appendfsync is no: WAITAOF upstream does not get the sidecar's word in any useful time"
+		if f.config.Archive.URL != "" {
+			message += ", and the archive gets an increment only when it closes"
+		}
+		return warn(check, message, "set aof.appendfsync to everysec or always")
 	case FsyncAlways:
+		if archived {
+			return ok(check, "aof.appendfsync is always: WAITAOF 0 1 waits for one fsync here%s", after)
+		}
 		return ok(check, "aof.appendfsync is always: WAITAOF 0 1 returns after one fsync here")
 	case FsyncEverySec:
+		if archived {
+			return ok(check, "aof.appendfsync is everysec: WAITAOF 0 1 waits up to about a second for an fsync here%s", after)
+		}
 		return ok(check, "aof.appendfsync is everysec: WAITAOF 0 1 returns within about a second")
 	default:
 		return fail(check, fmt.Sprintf("aof.appendfsync is %q", f.config.AOF.AppendFsync), "always, everysec or no")

@@ -90,7 +90,14 @@ func TestDoctorChecks(t *testing.T) {
 		{"behind", func(f *facts) { f.config.Upstream.Ack = AckBehind }, "failover", resultOK, "never picks", ""},
 		{"behind and SHUTDOWN", func(f *facts) { f.config.Upstream.Ack = AckBehind }, "shutdown", resultWarn, "whole 10 s", "SHUTDOWN NOW"},
 		{"never synced", func(f *facts) { f.config.AOF.AppendFsync = FsyncNo }, "waitaof", resultWarn, "is no", "everysec"},
-		{"always synced", func(f *facts) { f.config.AOF.AppendFsync = FsyncAlways }, "waitaof", resultOK, "one fsync", ""},
+		{"always synced", func(f *facts) { f.config.AOF.AppendFsync = FsyncAlways }, "waitaof", resultOK, "returns after one fsync", ""},
+		{"synced and shipped", func(f *facts) { f.config.Upstream.Fack = FackShipped }, "waitaof", resultOK, "then for the archive", ""},
+		{"always synced and shipped", func(f *facts) {
+			f.config.AOF.AppendFsync, f.config.Upstream.Fack = FsyncAlways, FackShipped
+		}, "waitaof", resultOK, "then for the archive", ""},
+		{"never synced and archived", func(f *facts) {
+			f.config.AOF.AppendFsync, f.config.Archive.URL = FsyncNo, "file:///a"
+		}, "waitaof", resultWarn, "only when it closes", "everysec"},
 		{"modules", func(f *facts) { f.modules = []string{"bf", "search"} }, "modules", resultWarn, "has modules", "load bf, search"},
 		{"no space", func(f *facts) { f.space.Free = 500 << 20 }, "disk", resultFail, "will not fit", "larger disk"},
 		{"little space", func(f *facts) { f.space.Free = 1536 << 20 }, "disk", resultWarn, "may not both fit", "twice"},

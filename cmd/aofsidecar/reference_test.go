@@ -25,14 +25,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the tables of docs/reference.md")
 
-// TestReferenceIsWhatTheCodeSays holds the tables of docs/reference.md equal to help texts, settings and metrics.
+// TestReferenceIsWhatTheCodeSays holds the tables of docs/reference.md equal to help texts, settings, metrics and the types that are printed as JSON.
 func TestReferenceIsWhatTheCodeSays(t *testing.T) {
 	const path = "../../docs/reference.md"
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	want := string(text)
 	for marker, table := range map[string]string{
-		"settings": settingsTable(t), "commands": commandsText(), "metrics": metricsTable(t),
+		"settings": settingsTable(t), "commands": commandsText(), "metrics": metricsTable(t), "json": jsonTables(t),
 	} {
 		begin, end := "<!-- "+marker+" -->\n", "<!-- /"+marker+" -->"
 		before, rest, ok := strings.Cut(want, begin)

@@ -20,7 +20,7 @@ type Status struct {
 	Log      aof.Status     `json:"log"`
 	Lag      observe.Lag    `json:"lag"`
 
-	Archive *observe.ArchiveState `json:"archive,omitempty"` // nil: there is none
+	Archive *observe.ArchiveState `json:"archive,omitempty"` // absent if there is none
 }
 
 // UpstreamStatus is the link.

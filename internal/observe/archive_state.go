@@ -16,11 +16,11 @@ type ArchiveState struct {
 
 	SpoolLimitBytes int64 `json:"spool_limit_bytes"` // of aof.max-disk; 0: none
 	DiskUsedBytes   int64 `json:"disk_used_bytes"`   // of what that limits
-	// HeldBy is who else ships to the archive; nil: nobody is known to.
+	// HeldBy is who else ships to the archive; absent if nobody is known to.
 	HeldBy *upload.LeaseRecord `json:"held_by,omitempty"`
 	// LastVerified is when each level of verification last found everything right.
 	LastVerified map[string]time.Time `json:"last_verified,omitempty"`
-	// Verification is what the last one said, and nil before it.
+	// Verification is what the last one said; absent before it.
 	Verification *Verification `json:"verification,omitempty"`
 }
 

@@ -15,7 +15,7 @@ type Lag struct {
 
 // StageLag is the lag of one stage.
 type StageLag struct {
-	// Bytes that the upstream had when it was last asked (at most [freshSample] ago) and that the stage does not have. Not known for
+	// Bytes that the upstream had when it was last asked, some seconds ago at most, and that the stage does not have. Not known for
 	// received without such an answer; for durable it then counts only what was received.
 	Bytes *int64 `json:"bytes"`
 	// Seconds is a lower bound for the age of the oldest byte that the stage does not have; while the link is not
