@@ -4,6 +4,7 @@ SHELL     := bash
 .DEFAULT_GOAL := help
 
 BIN       := .cache/bin
+IMAGE     ?= ghcr.io/aofsidecar/aofsidecar:$(VERSION)
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOLANGCI  := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
@@ -23,6 +24,14 @@ help: ## list the targets
 .PHONY: build
 build: ## build bin/aofsidecar
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
+
+.PHONY: image
+image: ## build the container image IMAGE, with docker or buildah
+	VERSION='$(VERSION)' scripts/image.sh '$(IMAGE)'
+
+.PHONY: image-test
+image-test: ## build the image from a clean clone and hold it to what its Dockerfile promises (wants root, buildah, crun, jq, debootstrap)
+	scripts/image-test.sh
 
 .PHONY: demo
 demo: build ## a mirror killed, restarted and rewritten under traffic, a stock server booted from the result, and from its archive

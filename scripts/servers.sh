@@ -4,6 +4,7 @@
 #
 #   scripts/servers.sh          fetch what is missing; silent and quick when nothing is
 #   scripts/servers.sh --list   print name, version and path of what the cache has
+#   scripts/servers.sh --mirror print the address of this machine's Debian mirror
 #   scripts/servers.sh --help   print this
 #
 # Everything lands in .cache/servers below the repository, or in $AOFSIDECAR_SERVERS_DIR (a relative one
@@ -297,6 +298,7 @@ main() {
 	case ${1-} in
 	--help | -h) usage; return ;;
 	--list) list; complete; return ;;
+	--mirror) mirror; return ;;
 	'') ;;
 	*) usage >&2; exit 2 ;;
 	esac
