@@ -18,7 +18,7 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly image=aofsidecar:image-test
 work='' base='' server='' container=''
 
-say() { printf 'image-test.sh: %s\n' "$*"; }
+say() { printf 'image-test.sh: %4d s: %s\n' "$SECONDS" "$*"; }
 die() { say "FAILED: $*" >&2; exit 1; }
 usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
@@ -57,10 +57,12 @@ need() {
 
 # private_storage keeps buildah away from the images of this machine.
 private_storage() {
+	local driver=vfs # copies a whole root for each step: slow, and works everywhere
+	grep -qw overlay /proc/filesystems && driver=overlay
 	mkdir -p "$work/storage" "$work/run"
 	cat >"$work/storage.conf" <<-CONF
 		[storage]
-		driver = "vfs"
+		driver = "$driver"
 		graphroot = "$work/storage"
 		runroot = "$work/run"
 	CONF
@@ -81,18 +83,20 @@ base_image() {
 		debootstrap --variant=minbase --include=ca-certificates "${name##*-}" "$root" "$("$repo/scripts/servers.sh" --mirror)" >"$work/debootstrap.log" ||
 			{ tail -n 5 "$work/debootstrap.log" >&2; die "debootstrap failed"; }
 	fi
-	cp -a "$(go env GOROOT)" "$root/usr/local/go"
+	mkdir "$root/usr/local/go"
+	(cd "$(go env GOROOT)" && cp -a VERSION go.env bin lib pkg src "$root/usr/local/go/")
 	buildah config --env PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin --env GOTOOLCHAIN=local "$made"
 	buildah umount "$made" >/dev/null
 	buildah commit --quiet --rm "$made" "docker.io/library/$name" >/dev/null
 	say "base image: $name, $("$(go env GOROOT)/bin/go" version)"
 }
 
-# build runs `make image` in a clean clone, with the modules that this machine has.
+# build runs `make image` in a clean clone, with the modules and the compiler's results that this machine has.
 build() {
 	(cd "$repo" && go mod download)
 	git clone --quiet --no-hardlinks "$repo" "$work/clone"
-	IMAGE_TOOL=buildah GOPROXY=file:///modules IMAGE_FLAGS="--volume $(go env GOMODCACHE)/cache/download:/modules:ro" \
+	IMAGE_TOOL=buildah GOPROXY=file:///modules \
+		IMAGE_FLAGS="--volume $(go env GOMODCACHE)/cache/download:/modules:ro --volume $(go env GOCACHE):/root/.cache/go-build" \
 		make -C "$work/clone" --no-print-directory image IMAGE="$image" >"$work/build.log" 2>&1 || { tail -n 20 "$work/build.log" >&2; die "make image"; }
 	say "make image: built $(git -C "$work/clone" rev-parse --short HEAD) from a clean clone"
 }
