@@ -21,8 +21,8 @@ RUN CGO_ENABLED=0 GOOS="$TARGETOS" GOARCH="$TARGETARCH" \
 # scratch has no mkdir and no chown: what it is to have is laid out here. The program stays root's, the folders are the user's.
 RUN install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/root/etc/ssl/certs/ca-certificates.crt \
  && install -D -m 0644 LICENSE /image/root/usr/share/doc/aofsidecar/LICENSE \
- && install -d -m 0750 /image/user/data /image/user/run/aofsidecar \
- && install -d -m 0700 /image/user/tmp
+ && install -d -m 1777 /image/root/tmp \
+ && install -d -m 0750 /image/user/data /image/user/run/aofsidecar
 
 FROM scratch
 ARG VERSION=unknown

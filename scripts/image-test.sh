@@ -40,7 +40,13 @@ cleanup() {
 	[[ -z $container ]] || crun --root "$work/crun" delete --force "$container" 2>/dev/null
 	[[ -z $server ]] || kill "$server" 2>/dev/null
 	wait
-	[[ -z $work ]] || rm -rf --one-file-system "$work"
+	[[ -n $work ]] || return
+	if [[ -d $work/storage ]]; then
+		buildah rm --all >/dev/null
+		buildah rmi --all --force >/dev/null
+		umount "$work/storage/overlay" 2>/dev/null # which buildah mounts on itself
+	fi
+	rm -rf --one-file-system "$work"
 }
 
 need() {
@@ -118,7 +124,7 @@ look_at_image() {
 /data 65532:65532 750
 /etc/ssl/certs/ca-certificates.crt 0:0 644
 /run/aofsidecar 65532:65532 750
-/tmp 65532:65532 700
+/tmp 0:0 1777
 /usr/share/doc/aofsidecar/LICENSE 0:0 644'
 	same contents "$want" "$(cd "$root" && find . ! -type d -printf '/%P %U:%G %m\n' -o -type d -empty -printf '/%P %U:%G %m\n' | sort)"
 	say "size: $(du -sh "$root" | cut -f1)"
@@ -145,7 +151,7 @@ bundle() {
 				{destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"]}] +
 				(.Volumes | keys | map({destination: ., type: "bind", source: ($volumes + .), options: ["rbind", "rw", "nosuid", "nodev", "noexec"]}))),
 			linux: {namespaces: [{type: "pid"}, {type: "mount"}, {type: "ipc"}, {type: "uts"}]},
-		}' --args "$work/config.json" "$@" >"$work/$name/config.json"
+		}' "$work/config.json" --args "$@" >"$work/$name/config.json"
 }
 
 engine() { crun --root "$work/crun" --cgroup-manager=disabled "$@"; }
