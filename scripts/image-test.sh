@@ -8,7 +8,7 @@
 #   scripts/image-test.sh --base DIR    the same, from a root that `debootstrap --include=ca-certificates bookworm DIR` made before
 #   scripts/image-test.sh --help        print this
 #
-# It needs root, and buildah, crun, jq and debootstrap of Debian. Everything it makes, images included, is in one folder
+# It needs root, and buildah, runc, jq and debootstrap of Debian. Everything it makes, images included, is in one folder
 # below $TMPDIR, which it removes. The container shares the network of this machine, and nothing but loopback is spoken to.
 #
 # Exit: 0 all is so, 1 something is not, 2 wrong usage, 3 a tool is missing.
@@ -37,7 +37,7 @@ eventually() {
 
 cleanup() {
 	set +e
-	[[ -z $container ]] || crun --root "$work/crun" delete --force "$container" 2>/dev/null
+	[[ -z $container ]] || engine delete --force "$container" 2>/dev/null
 	[[ -z $server ]] || kill "$server" 2>/dev/null
 	wait
 	[[ -n $work ]] || return
@@ -139,7 +139,7 @@ bundle() {
 	for volume in $(config '.Volumes | keys[]'); do
 		[[ -d $work/volumes$volume ]] || { mkdir -p "$work/volumes${volume%/*}" && cp -a "$root$volume" "$work/volumes$volume"; }
 	done
-	jq --arg root "$root" --arg volumes "$work/volumes" '
+	jq --arg root "$root" --arg volumes "$work/volumes" --arg group "/${work##*/}-$name" '
 		(.User | split(":") | map(tonumber)) as $user | {
 			ociVersion: "1.0.2",
 			root: {path: $root, readonly: true},
@@ -150,11 +150,11 @@ bundle() {
 			mounts: ([{destination: "/proc", type: "proc", source: "proc"},
 				{destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"]}] +
 				(.Volumes | keys | map({destination: ., type: "bind", source: ($volumes + .), options: ["rbind", "rw", "nosuid", "nodev", "noexec"]}))),
-			linux: {namespaces: [{type: "pid"}, {type: "mount"}, {type: "ipc"}, {type: "uts"}]},
+			linux: {cgroupsPath: $group, namespaces: [{type: "pid"}, {type: "mount"}, {type: "ipc"}, {type: "uts"}]},
 		}' "$work/config.json" --args "$@" >"$work/$name/config.json"
 }
 
-engine() { crun --root "$work/crun" --cgroup-manager=disabled "$@"; }
+engine() { runc --root "$work/runc" "$@"; }
 ask() { "$bin/redis-cli" -p "$1" "${@:2}"; }
 
 # start <port> <arguments...> starts a stock server and leaves its process in $server.
@@ -242,7 +242,7 @@ case ${1-} in
 --help) usage; exit 0 ;;
 *) usage >&2; exit 2 ;;
 esac
-need buildah crun jq debootstrap make git go
+need buildah runc jq debootstrap make git go
 work=$(mktemp -d)
 trap cleanup EXIT
 private_storage
