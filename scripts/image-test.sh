@@ -16,7 +16,7 @@
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly image=aofsidecar:image-test
-work='' base='' server='' container=''
+work="" base="" server="" container="" root="" bin="" port="" mirror=""
 
 say() { printf 'image-test.sh: %4d s: %s\n' "$SECONDS" "$*"; }
 die() { say "FAILED: $*" >&2; exit 1; }
@@ -151,7 +151,7 @@ bundle() {
 				{destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755", "size=64k"]}] +
 				(.Volumes | keys | map({destination: ., type: "bind", source: ($volumes + .), options: ["rbind", "rw", "nosuid", "nodev", "noexec"]}))),
 			linux: {cgroupsPath: $group, namespaces: [{type: "pid"}, {type: "mount"}, {type: "ipc"}, {type: "uts"}]},
-		}' "$work/config.json" --args "$@" >"$work/$name/config.json"
+		}' "$work/config.json" --args -- "$@" >"$work/$name/config.json"
 }
 
 engine() { runc --root "$work/runc" "$@"; }
