@@ -25,6 +25,16 @@ help: ## list the targets
 build: ## build bin/aofsidecar
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/aofsidecar ./cmd/aofsidecar
 
+.PHONY: man
+man: build ## write a man page for each command into .cache/man
+	rm -rf .cache/man
+	bin/aofsidecar man --output .cache/man
+
+.PHONY: completions
+completions: build ## write completion scripts for bash, zsh and fish into .cache/completions
+	rm -rf .cache/completions && mkdir -p .cache/completions
+	for shell in bash zsh fish; do bin/aofsidecar completion $$shell >.cache/completions/aofsidecar.$$shell; done
+
 .PHONY: image
 image: ## build the container image IMAGE, with docker or buildah
 	VERSION='$(VERSION)' scripts/image.sh '$(IMAGE)'

@@ -54,6 +54,7 @@ func newRootCommand() *cobra.Command {
 		newDoctorCommand(&flags),
 		newConfigCommand(&flags),
 		newVersionCommand(),
+		newManCommand(),
 	)
 	return root
 }

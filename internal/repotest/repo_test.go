@@ -36,6 +36,7 @@ var allowedImports = map[string][]string{
 	"upload/filestore":  {"upload", "internal/fsx"},
 	"internal/observe":  {"replica", "aof", "upload", "internal/stream"},
 	"internal/admin":    {},
+	"internal/manpage":  {},
 	"internal/repotest": {},
 	"cmd/aofsidecar":    anything,
 	// It profiles a fold within its own process, lays out an archive by hand, and measures against the S3 server of the tests.
