@@ -9,6 +9,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 GOLANGCI  := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
 HELM      := $(BIN)/helm
+GORELEASER := $(BIN)/goreleaser
 PKG       ?= ./...
 FUZZTIME  ?= 30s
 SOAK      ?= 20m
@@ -34,6 +35,18 @@ man: build ## write a man page for each command into .cache/man
 completions: build ## write completion scripts for bash, zsh and fish into .cache/completions
 	rm -rf .cache/completions && mkdir -p .cache/completions
 	for shell in bash zsh fish; do bin/aofsidecar completion $$shell >.cache/completions/aofsidecar.$$shell; done
+
+.PHONY: release-check
+release-check: $(GORELEASER) ## check .goreleaser.yaml (building goreleaser takes minutes, so CI does not)
+	$(GORELEASER) check
+
+.PHONY: release-snapshot
+release-snapshot: $(GORELEASER) ## make below dist/ what a release of this commit would be, all but the image
+	$(GORELEASER) release --clean --snapshot --skip=publish,docker
+
+.PHONY: release
+release: $(GORELEASER) ## release the tag that is checked out (the workflow's; wants GITHUB_TOKEN, and docker logged in)
+	$(GORELEASER) release --clean
 
 .PHONY: image
 image: ## build the container image IMAGE, with docker or buildah
@@ -133,3 +146,6 @@ $(GOTESTSUM): tools/gotestsum/go.mod tools/gotestsum/go.sum
 
 $(HELM): tools/helm/go.mod tools/helm/go.sum
 	go -C tools/helm build -ldflags '-s -w' -o ../../$(BIN)/ helm.sh/helm/v4/cmd/helm
+
+$(GORELEASER): tools/goreleaser/go.mod tools/goreleaser/go.sum
+	go -C tools/goreleaser build -ldflags '-s -w' -o ../../$(BIN)/ github.com/goreleaser/goreleaser/v2

@@ -38,6 +38,7 @@ var allowedImports = map[string][]string{
 	"internal/admin":    {},
 	"internal/manpage":  {},
 	"internal/repotest": {},
+	"internal/sbom":     {},
 	"cmd/aofsidecar":    anything,
 	// It profiles a fold within its own process, lays out an archive by hand, and measures against the S3 server of the tests.
 	"bench": {
