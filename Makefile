@@ -44,6 +44,11 @@ release-check: $(GORELEASER) ## check .goreleaser.yaml (building goreleaser take
 release-snapshot: $(GORELEASER) ## make below dist/ what a release of this commit would be, all but the image
 	$(GORELEASER) release --clean --snapshot --skip=publish,docker
 
+.PHONY: release-login
+release-login: ## give docker the workflow's token, and a builder for several platforms
+	@printf '%s' "$$GITHUB_TOKEN" | docker login ghcr.io --username "$$ACTOR" --password-stdin
+	docker buildx create --use
+
 .PHONY: release
 release: $(GORELEASER) ## release the tag that is checked out (the workflow's; wants GITHUB_TOKEN, and docker logged in)
 	$(GORELEASER) release --clean
