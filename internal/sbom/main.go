@@ -8,7 +8,9 @@ import (
 	"os"
 )
 
-func main() { os.Exit(execute(os.Args[1:], os.Stderr)) }
+func main() {
+	os.Exit(execute(os.Args[1:], os.Stderr)) //nolint:forbidigo // it is a main package, too
+}
 
 // execute runs one command line and returns its exit code.
 func execute(args []string, stderr io.Writer) int {
