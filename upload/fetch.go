@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// partBytes is how much of an object is asked for at once.
-const partBytes = 4 << 20
+// DownloadBytes is how much of an object a restore asks for at once, and how much memory each of its downloads takes.
+const DownloadBytes = 4 << 20
 
 // wanted is an object that is to be downloaded.
 type wanted struct {
@@ -52,7 +52,7 @@ func (f *fetcher) queue(ctx context.Context, g *errgroup.Group, objects []wanted
 		defer close(q.parts)
 		defer close(q.asked)
 		for _, obj := range objects {
-			for at := int64(0); at == 0 || at < obj.bytes; at += partBytes {
+			for at := int64(0); at == 0 || at < obj.bytes; at += DownloadBytes {
 				if err := q.ask(ctx, g, &part{obj: obj, at: at, ready: make(chan struct{})}); err != nil {
 					return err
 				}
@@ -115,7 +115,7 @@ func (q *queue) download(ctx context.Context, p *part) error {
 
 // get reads one part.
 func (f *fetcher) get(ctx context.Context, obj wanted, at int64, buf []byte) (data []byte, err error) {
-	n := min(partBytes, obj.bytes-at)
+	n := min(DownloadBytes, obj.bytes-at)
 	if n == 0 {
 		return buf[:0], nil
 	}

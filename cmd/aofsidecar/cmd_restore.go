@@ -187,6 +187,9 @@ func (f *restoreFlags) run(ctx context.Context, config Config, options upload.Re
 		defer meter.end()
 		options.Progress, options.Note = meter.restore, meter.note
 	}
+	if options.Format == upload.FormatAOF { // others are folds, which have a bound of their own
+		defer boundRestore(options.Parallelism)()
+	}
 	return upload.Restore(ctx, a.store, options)
 }
 
