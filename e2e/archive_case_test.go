@@ -99,6 +99,14 @@ type archivePoint struct {
 	here   *testenv.Server
 }
 
+// freeze keeps an upstream as it is until the test ends: it would expire keys, and what was shipped before would not.
+func freeze(t *testing.T, upstream *testenv.Server) {
+	t.Helper()
+	release, err := testenv.Freeze(t.Context(), upstream.Client())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, release(context.WithoutCancel(t.Context()))) })
+}
+
 // notePoint stops the upstream's writes, waits until the mirror has them all on its disk, and keeps a replica of that state. A replica of nowhere expires
 // nothing, so that it can be compared whenever the archive is restored. To find it by its time the archive must have it before a SIGKILL: what is on the mirror's
 // disk without a mark is then received again, at a later time.

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -78,9 +77,7 @@ func (c *archiveCase) run(seed uint64) {
 	}
 	awaitOffset(t, c.upstream, points[count-1].offset+4<<10) // so that the archive reaches beyond the last of them
 	c.tr.stop(t)
-	release, err := testenv.Freeze(t.Context(), c.upstream.Client())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, release(context.WithoutCancel(t.Context()))) }()
+	freeze(t, c.upstream)
 	c.end = archivePoint{offset: c.now(), at: time.Now()}
 	c.m.await(t, "in step, and on its disk", func(s testenv.SidecarStatus) bool { return s.Log.Durable >= c.end.offset && s.Archive.LeaseHeld })
 	code, err := c.m.Stop(t.Context())

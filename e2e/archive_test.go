@@ -83,6 +83,7 @@ func TestArchiveHoldersTakeTurns(t *testing.T) {
 			})
 			second.kill(t)
 			tr.stop(t)
+			freeze(t, upstream)
 			first.awaitShipped(t, upstream)
 			requireCleanEnd(t, family, first)
 

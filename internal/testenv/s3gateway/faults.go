@@ -27,6 +27,8 @@ const (
 	FlipAnswer
 	// FlipRequest inverts byte At of the body of the request.
 	FlipRequest
+	// Forgive answers that all went well where a condition did not hold, as a server that takes no notice of conditions.
+	Forgive
 	// Delay holds the request back for Fault.Delay.
 	Delay
 )

@@ -128,7 +128,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case FlipRequest:
 		r.Body = &flipped{ReadCloser: r.Body, at: fault.At}
-	case LoseAnswer, HangAnswer, Truncate, FlipAnswer: // of the answer
+	case LoseAnswer, HangAnswer, Truncate, FlipAnswer, Forgive: // of the answer
 	}
 	p.forward(w, r, fault, release)
 }
@@ -167,6 +167,10 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, fault *Fault, re
 		hangUp(w)
 		return
 	}
+	if fault.Kind == Forgive && (got.StatusCode == http.StatusPreconditionFailed || got.StatusCode == http.StatusConflict) {
+		w.Header().Set("ETag", `"0123456789abcdef0123456789abcdef"`)
+		return
+	}
 	maps.Copy(w.Header(), got.Header)
 	w.WriteHeader(got.StatusCode)
 	body := got.Body
@@ -186,7 +190,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, fault *Fault, re
 		}
 		hangUp(w)
 		return
-	case Answer, Reset, LoseAnswer, HangRequest, FlipRequest, Delay: // of the request
+	case Answer, Reset, LoseAnswer, HangRequest, FlipRequest, Forgive, Delay: // of the request, or done
 	}
 	_, _ = io.Copy(w, body) // who went away is gone
 }
