@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
+	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -113,6 +114,12 @@ func TestManifests(t *testing.T) {
 			set := only[*apps.StatefulSet](t, objects)
 			require.Equal(t, set.Spec.Selector.MatchLabels, subset(set.Spec.Template.Labels, set.Spec.Selector.MatchLabels))
 			require.NotContains(t, set.Spec.Template.Labels, "helm.sh/chart", "a new chart would restart the server")
+			for _, c := range set.Spec.Template.Spec.TopologySpreadConstraints {
+				require.Equal(t, set.Spec.Selector.MatchLabels, c.LabelSelector.MatchLabels)
+			}
+			for _, budget := range all[*policy.PodDisruptionBudget](objects) {
+				require.Equal(t, set.Spec.Selector, budget.Spec.Selector)
+			}
 			for _, service := range all[*core.Service](objects) {
 				require.Equal(t, set.Spec.Selector.MatchLabels, service.Spec.Selector)
 				require.True(t, service.Spec.PublishNotReadyAddresses, "a sidecar that is not ready would hide the server beside it, or a mirror that lags")

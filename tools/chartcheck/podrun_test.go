@@ -1,6 +1,8 @@
 package chartcheck
 
 import (
+	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -27,17 +29,24 @@ extraVolumeMounts: [{name: archive, mountPath: /archive}]
 // newPod renders the example with further values, and makes a pod of it of which nothing runs.
 func newPod(t *testing.T, values string) *pod {
 	t.Helper()
-	objects := decode(t, render(t, "--values", chart+"/ci/with-redis-values.yaml", "--values", valuesFile(t, onAVolume), "--values", valuesFile(t, values)))
-	home, err := os.MkdirTemp("", "pod") // short, for the socket's sake
+	home, err := os.MkdirTemp("", "pod") //nolint:usetesting // short, for the socket's sake
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(home)) })
 	require.NoError(t, os.Chmod(home, 0o755)) //nolint:gosec // other users run the containers
-	p := &pod{
-		tb: t, spec: only[*apps.StatefulSet](t, objects).Spec.Template.Spec, doctor: only[*core.Pod](t, objects).Spec, home: home, server: freePort(t), metrics: freePort(t),
-		secrets: map[string]string{"auth": "given\n"},
-	}
-	p.config = map[string]string{"config": configMap(t, objects, "r-aofsidecar", "config.yaml"), "server-config": configMap(t, objects, "r-aofsidecar-server", "server.conf")}
+	p := &pod{tb: t, home: home, server: freePort(t), metrics: freePort(t), secrets: map[string]string{"auth": "given\n"}}
+	p.upgrade(values)
 	return p
+}
+
+// upgrade takes further values into the pod's next start.
+func (p *pod) upgrade(values string) {
+	p.tb.Helper()
+	objects := decode(p.tb, render(p.tb, "--values", chart+"/ci/with-redis-values.yaml", "--values", valuesFile(p.tb, onAVolume), "--values", valuesFile(p.tb, values)))
+	p.spec, p.doctor = only[*apps.StatefulSet](p.tb, objects).Spec.Template.Spec, only[*core.Pod](p.tb, objects).Spec
+	p.config = map[string]string{
+		"config":        configMap(p.tb, objects, "r-aofsidecar", "config.yaml"),
+		"server-config": configMap(p.tb, objects, "r-aofsidecar-server", "server.conf"),
+	}
 }
 
 func freePort(tb testing.TB) string {
@@ -165,6 +174,49 @@ func TestPodLives(t *testing.T) {
 	require.Empty(t, p.content(), "an init container that fails keeps an empty server from starting")
 }
 
+// TestPodGoesBack follows docs/kubernetes.md after a mistake: with the timeline and the offset before it the pod starts as it was, although it was restarted since, which
+// began another timeline.
+func TestPodGoesBack(t *testing.T) {
+	t.Parallel()
+	p := newPod(t, "{}")
+	sidecar, server := p.start()
+	require.Equal(t, "OK", p.try("set", "dear", "1"))
+	require.Equal(t, "OK", p.try("flushall"))
+	p.stop(server, sidecar)
+	sidecar, server = p.start()
+	require.Empty(t, p.try("get", "dear"))
+	p.stop(server, sidecar)
+
+	archive := "file://" + p.volume("archive") + "/r-aofsidecar-1"
+	var list struct{ Timelines []struct{ Timeline string } }
+	p.ask(&list, "list", "--archive", archive, "--json")
+	require.Len(t, list.Timelines, 2, "each start of the server began one")
+	was := list.Timelines[0].Timeline
+	var mistake struct{ Before int64 }
+	p.ask(&mistake, "inspect", "--archive="+archive, "--timeline", was, "--command", "FLUSHALL", "--json")
+
+	p.lose()
+	code, said := p.restore()
+	require.Equal(t, 6, code, said)
+	require.Empty(t, p.content(), "the guard: the newest timeline began with next to nothing, and somebody has to say whether that is right")
+	p.upgrade(fmt.Sprintf("restore: {required: true, args: ['--timeline=%s', '--offset=%d']}", was, mistake.Before))
+	sidecar, server = p.start()
+	require.Equal(t, "1", p.try("get", "dear"))
+	p.stop(server, sidecar)
+}
+
+// ask reads the last line of what a command prints as JSON.
+func (p *pod) ask(into any, args ...string) {
+	p.tb.Helper()
+	out, err := exec.Command(sidecarBinary(p.tb), args...).Output() //nolint:gosec // our own binary
+	require.NoError(p.tb, err)
+	text := strings.TrimSpace(string(out))
+	if !strings.HasPrefix(text, "{\n") { // lines of JSON: the first is a manifest
+		text = text[strings.LastIndex(text, "\n")+1:]
+	}
+	require.NoErrorf(p.tb, json.Unmarshal([]byte(text), into), "%s", text)
+}
+
 // TestPodOfPlainContainers tells server and sidecar to stop at the same moment: the sidecar hears the server out.
 func TestPodOfPlainContainers(t *testing.T) {
 	t.Parallel()
@@ -229,7 +281,9 @@ func (p *pod) requireOwned() {
 		}
 		info, err := entry.Info()
 		require.NoError(p.tb, err)
-		require.Equal(p.tb, want, info.Sys().(*syscall.Stat_t).Uid, path)
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		require.True(p.tb, ok)
+		require.Equal(p.tb, want, stat.Uid, path)
 		return nil
 	}))
 }

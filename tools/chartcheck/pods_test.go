@@ -1,7 +1,6 @@
 package chartcheck
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -97,9 +96,9 @@ func requireRestricted(t *testing.T, spec core.PodSpec) {
 }
 
 // example renders an example, and returns its StatefulSet and its pod.
-func example(t *testing.T, name string, args ...string) (*apps.StatefulSet, core.PodSpec) {
+func example(t *testing.T, name string) (*apps.StatefulSet, core.PodSpec) {
 	t.Helper()
-	set := only[*apps.StatefulSet](t, decode(t, render(t, append([]string{"--values", chart + "/ci/" + name + "-values.yaml"}, args...)...)))
+	set := only[*apps.StatefulSet](t, decode(t, render(t, "--values", chart+"/ci/"+name+"-values.yaml")))
 	return set, set.Spec.Template.Spec
 }
 
@@ -196,5 +195,5 @@ func TestImages(t *testing.T) {
 	require.Equal(t, "docker.io/library/redis:8.0-alpine", container(t, spec, "server").Image)
 	require.EqualValues(t, 1000, *container(t, spec, "restore").SecurityContext.RunAsGroup)
 	require.True(t, *container(t, spec, "restore").SecurityContext.ReadOnlyRootFilesystem, "a part of the context that is given leaves the rest")
-	require.Regexp(t, regexp.MustCompile(`^ghcr\.io/aofsidecar/aofsidecar:[0-9]`), container(t, spec, "aofsidecar").Image)
+	require.Regexp(t, `^ghcr\.io/aofsidecar/aofsidecar:[0-9]`, container(t, spec, "aofsidecar").Image)
 }

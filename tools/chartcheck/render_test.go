@@ -80,7 +80,7 @@ func refusal(tb testing.TB, args ...string) string {
 // valuesFile writes values to a file, and returns its name.
 func valuesFile(tb testing.TB, values string) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "values") // not TempDir, whose name may have a comma, and two files it would be
+	dir, err := os.MkdirTemp("", "values") //nolint:usetesting // its name may have a comma, and two files it would be
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, os.RemoveAll(dir)) })
 	name := filepath.Join(dir, "values.yaml")

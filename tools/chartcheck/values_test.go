@@ -85,7 +85,7 @@ func TestReadme(t *testing.T) {
 }
 
 // others are values that a value is changed to, where its kind does not tell one.
-var others = map[string]any{ //nolint:gochecknoglobals // a table
+var others = map[string]any{
 	"config": map[string]any{"logging": map[string]any{"level": "debug"}}, "image.pullPolicy": "Never", "server.image.pullPolicy": "Never",
 	"image.digest": "sha256:" + strings.Repeat("ab", 32), "server.image.digest": "sha256:" + strings.Repeat("ab", 32),
 	"persistence.accessModes": []string{"ReadWriteMany"}, "server.persistence.accessModes": []string{"ReadWriteMany"},
