@@ -16,7 +16,8 @@ type Options struct {
 	// Sealer makes the objects; default zstd, no encryption.
 	Sealer *Sealer
 
-	// LeaseDisabled ships without a lease: somebody else sees to it that no two sidecars ship to one archive.
+	// LeaseDisabled ships without a lease: somebody else sees to it that no two sidecars ship to one archive. Not with encryption: only the lease says of which
+	// history what is stored is, where nobody here can read it.
 	LeaseDisabled bool
 	// LeaseTTL is how long nobody ships after a holder died; default 30 s, at least 1 s.
 	LeaseTTL time.Duration
@@ -71,6 +72,9 @@ func (o Options) withDefaults() (Options, error) {
 			errs = append(errs, fmt.Errorf("find the host's name: %w", err))
 		}
 		o.Host = host
+	}
+	if o.LeaseDisabled && o.Sealer != nil && o.Sealer.Age() {
+		errs = append(errs, errors.New("encryption needs a lease, which says of which history the end of the archive is"))
 	}
 	if o.LeaseTTL < time.Second {
 		errs = append(errs, fmt.Errorf("lease ttl is %v: want at least 1s", o.LeaseTTL))

@@ -268,6 +268,16 @@ func TestStoresWithoutConditions(t *testing.T) {
 	})
 }
 
+// Without a lease nobody can tell of which history the end of an encrypted archive is.
+func TestEncryptionNeedsALease(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	sealer, err := NewSealer(SealOptions{Recipients: []age.Recipient{identity.Recipient()}})
+	require.NoError(t, err)
+	_, err = New(Options{Sealer: sealer, LeaseDisabled: true}, newFakeLog(1), newMemStore())
+	require.ErrorContains(t, err, "encryption needs a lease")
+}
+
 // TestEncryptedArchiveAheadOfTheLog: nobody here can read it, so the lease says of which history its end is.
 func TestEncryptedArchiveAheadOfTheLog(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()

@@ -13,7 +13,8 @@ import (
 )
 
 const pruneHelp = `Show what retention (archive.retention) would remove from the archive now, and with --confirm remove it. A running sidecar does the same by itself once an hour; this is for an
-archive that none ships to any more, or whose sidecar may not remove anything.
+archive that none ships to any more, or whose sidecar may not remove anything. It takes no lease and waits for none: who ships meanwhile is named, and should have the same
+archive.retention, or what it means to keep goes here. What is shipped meanwhile is not touched.
 
 It never removes the newest base or what follows it, what is younger than archive.retention.duration needs, archive.retention.min-bases bases with what follows
 them, a pinned timeline, or what leads up to the moment before a FLUSHALL. Objects that the store does not let go of, because of object lock or a denied DeleteObject, stay and
@@ -28,6 +29,7 @@ type pruned struct {
 	Plan      upload.PrunePlan     `json:"plan"`
 	Result    *upload.PruneResult  `json:"result"` // null without --confirm
 	Retained  []upload.PruneObject `json:"retained,omitempty"`
+	Holder    *upload.LeaseRecord  `json:"holder"` // who ships there, as it seems; null: nobody
 }
 
 func newPruneCommand(flags *flagLayer) *cobra.Command {
@@ -75,6 +77,11 @@ func prune(cmd *cobra.Command, a *archive, config ArchiveConfig, confirm bool) (
 		plan.Objects = []upload.PruneObject{}
 	}
 	result := &pruned{Archive: a.url, Confirmed: confirm, Plan: plan}
+	if lease, err := upload.ReadLease(cmd.Context(), a.store); err == nil && !lease.Released {
+		result.Holder = &lease
+	} else if err != nil && !isNotFound(err) {
+		return nil, err
+	}
 	if !confirm {
 		return result, nil
 	}
@@ -94,6 +101,9 @@ func (p *pruned) write(w io.Writer) error {
 		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
 	}
 	row("archive", "%s", p.Archive)
+	if p.Holder != nil {
+		row("holder", "%s ships there, as of %s: its archive.retention should be the one here", rivalName(p.Holder), p.Holder.RenewedAt.Format(time.RFC3339))
+	}
 	for _, o := range p.Plan.Objects {
 		row(o.Why, "%s, %s", o.Key, bytesText(o.Bytes))
 	}

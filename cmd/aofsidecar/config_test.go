@@ -120,6 +120,9 @@ func TestValidateNamesTheKey(t *testing.T) {
 			c.Archive.Encryption.Recipients = Words{"AGE-SECRET-KEY-1s3cret"}
 		}, "archive.encryption.recipients", "is a secret key"},
 		{"identity for its file", func(c *Config) { c.Archive.Encryption.IdentityFile = "# x\ns3cret" }, "archive.encryption.identity-file", "more than one line"},
+		{"encryption without a lease", func(c *Config) {
+			c.Archive.Encryption.Recipients, c.Archive.Lease.Enabled = Words{"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}, false
+		}, "archive.lease.enabled", "must be true with archive.encryption.recipients"},
 		{"ttl", func(c *Config) { c.Archive.Lease.TTL = 1 }, "archive.lease.ttl", "3s"},
 		{"short retention", func(c *Config) { c.Archive.Retention.Duration = 1 }, "archive.retention.duration", "1m"},
 		{"no bases", func(c *Config) { c.Archive.Retention.MinBases = 0 }, "archive.retention.min-bases", "at least 1"},

@@ -21,6 +21,8 @@ func (a *ArchiveConfig) validate(v *validator) {
 		v.check(checkRecipient(recipient), "archive.encryption.recipients")
 	}
 	v.check(checkPath(a.Encryption.IdentityFile), "archive.encryption.identity-file")
+	v.require(bool(a.Lease.Enabled) || len(a.Encryption.Recipients) == 0, "archive.lease.enabled",
+		"must be true with archive.encryption.recipients: of what nobody here can read, only the lease says of which history it is")
 	v.require(a.Lease.TTL >= Duration(3*time.Second), "archive.lease.ttl", "must be at least 3s")
 	v.require(a.Retention.Duration >= Duration(time.Minute), "archive.retention.duration", "must be at least 1m")
 	v.require(a.Retention.MinBases >= 1, "archive.retention.min-bases", "must be at least 1")
