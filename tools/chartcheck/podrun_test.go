@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,8 +99,20 @@ func (p *pod) await(s *process, path string) {
 func (p *pod) startServer() *process {
 	p.tb.Helper()
 	s := p.run("server", serverBinary(p.tb), "--bind", "127.0.0.1") // of the machine that tests, nothing but loopback
-	require.Eventually(p.tb, func() bool { return p.try("ping") == "PONG" }, time.Minute, 20*time.Millisecond, "the server does not answer")
+	require.Eventually(p.tb, p.probeServer, time.Minute, 20*time.Millisecond, "the server is not ready")
 	return s
+}
+
+// probeServer runs the server's readiness probe, as it is in the chart.
+func (p *pod) probeServer() bool {
+	c := container(p.tb, p.spec, "server")
+	command := slices.Clone(c.ReadinessProbe.Exec.Command)
+	for i := range command {
+		command[i] = p.places(c).Replace(command[i])
+	}
+	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec // the chart's
+	cmd.Env = append(environment(p.tb, c), "PATH="+filepath.Dir(serverBinary(p.tb))+":"+os.Getenv("PATH"))
+	return cmd.Run() == nil
 }
 
 // try asks the server, with the password that its container has.
@@ -143,6 +156,7 @@ func TestPodLives(t *testing.T) {
 	require.Contains(t, said, "nothing to do: no archive")
 	require.Empty(t, p.content())
 	sidecar := p.startSidecar() // before there is a server
+	require.False(t, p.probeServer())
 	server := p.startServer()
 	p.await(sidecar, "/readyz")
 	require.Contains(t, p.try("--no-auth-warning", "-a", "wrong", "ping"), "NOAUTH", "the password is the server's, too")

@@ -9,6 +9,7 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // pods returns the specs of all pods of a release.
@@ -92,6 +93,39 @@ func requireRestricted(t *testing.T, spec core.PodSpec) {
 			require.Falsef(t, names[e.Name], "%s has %s twice", c.Name, e.Name)
 			names[e.Name] = true
 		}
+	}
+}
+
+// TestPortsHaveNames finds what probes and Services name among the ports of the pod.
+func TestPortsHaveNames(t *testing.T) {
+	t.Parallel()
+	for _, file := range examples(t) {
+		t.Run(shown(file), func(t *testing.T) {
+			t.Parallel()
+			objects := decode(t, render(t, "--values", file))
+			names := map[string]string{}
+			for _, c := range containers(only[*apps.StatefulSet](t, objects).Spec.Template.Spec) {
+				for _, p := range c.Ports {
+					require.Empty(t, validation.IsValidPortName(p.Name))
+					require.Emptyf(t, names[p.Name], "%s and %s have the same", names[p.Name], c.Name)
+					names[p.Name] = c.Name
+				}
+				for _, probe := range []*core.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
+					switch {
+					case probe == nil:
+					case probe.HTTPGet != nil:
+						require.Equal(t, c.Name, names[probe.HTTPGet.Port.StrVal])
+					case probe.TCPSocket != nil:
+						require.Equal(t, c.Name, names[probe.TCPSocket.Port.StrVal])
+					}
+				}
+			}
+			for _, service := range all[*core.Service](objects) {
+				for _, p := range service.Spec.Ports {
+					require.NotEmpty(t, names[p.TargetPort.StrVal])
+				}
+			}
+		})
 	}
 }
 
