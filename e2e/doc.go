@@ -15,6 +15,10 @@
 // copy, must equal the upstream by testenv's oracle: digests, expiry, streams, functions. Most also ask
 // (requireCleanEnd): SIGTERM, exit code 0, check-aof and `aofsidecar verify` find nothing wrong.
 //
+// # Pages
+//
+// docs/getting-started.md is a test, too (TestGettingStarted): its blocks run in one shell, and what they print is compared with what the page says.
+//
 // # Luck
 //
 // What is drawn is drawn from a seed, which a failed test prints and AOFSIDECAR_E2E_SEED sets. A seed makes the commands and the faults

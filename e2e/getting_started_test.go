@@ -74,6 +74,7 @@ func ourOwn(t *testing.T, page string, family testenv.Family, gateway *s3gateway
 	dialect := string(family.Dialect)
 	theirs := []string{
 		"redis-server", dialect + "-server", "redis-cli", dialect + "-cli",
+		"WAITAOF 0 1 5000", "WAITAOF 0 1 60000", // for machines that do much else
 		"http://127.0.0.1:7070", gateway.Endpoint(), "region: us-east-1", "region: " + s3gateway.Region,
 		"AWS_ACCESS_KEY_ID=demo ", "AWS_ACCESS_KEY_ID=" + s3gateway.AccessKey + " ",
 		"AWS_SECRET_ACCESS_KEY=demo-secret\n", "AWS_SECRET_ACCESS_KEY=" + s3gateway.SecretKey + "\n",
