@@ -33,9 +33,14 @@ func (v *verifications) results() (good map[string]time.Time, last *observe.Veri
 	return maps.Clone(v.good), v.last
 }
 
+// interval is the time between them; 0: there are none.
+func (v *verifications) interval() time.Duration {
+	return time.Duration(v.config.Archive.Verify.Interval)
+}
+
 // run verifies now and then until ctx ends. No result of a verification is an error.
 func (v *verifications) run(ctx context.Context, a *archive) error {
-	interval := time.Duration(v.config.Archive.Verify.Interval)
+	interval := v.interval()
 	if interval == 0 {
 		return nil
 	}
