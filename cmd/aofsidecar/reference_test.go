@@ -113,7 +113,7 @@ func metricsTable(t *testing.T) string {
 				State: upload.State{
 					Held: true, Timeline: "t", Lease: upload.LeaseRecord{Epoch: 1}, HasShipped: true, StoredAt: time.Now(), WindowBegin: time.Now(),
 				},
-				SpoolLimitBytes: 1, LastVerified: map[string]time.Time{"deep": time.Now()}, Verification: &observe.Verification{}, VerifyInterval: time.Hour,
+				SpoolLimitBytes: 1, LastVerified: map[string]time.Time{"deep": time.Now()}, VerifyInterval: time.Hour,
 			}
 		},
 		Replica: func() replica.State { return replica.State{Peer: replica.Peer{Remote: "h:1"}} },

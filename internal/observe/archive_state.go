@@ -22,6 +22,8 @@ type ArchiveState struct {
 	LastVerified map[string]time.Time `json:"last_verified,omitempty"`
 	// Verification is what the last one said; absent before it.
 	Verification *Verification `json:"verification,omitempty"`
+	// Doubtful says that a verification failed, and that none since then found everything right.
+	Doubtful bool `json:"-"`
 	// VerifyInterval is how often one is due; 0: none is.
 	VerifyInterval time.Duration `json:"-"`
 }
@@ -62,7 +64,7 @@ func newArchiveDescs(desc func(name, help string, labels ...string) *prometheus.
 		timelines:   desc("archive_timelines_behind", "Timelines that come after the one that is shipped now."),
 		kept:        desc("archive_retained_objects", "Objects that retention wanted to remove and the store did not let go of, when it last looked."),
 		verified:    desc("last_verified_timestamp_seconds", "When a verification of the archive last found everything right, by level. Absent before the first since the start.", "level"),
-		wrong:       desc("archive_verification_failed", "1 while the last verification of the archive is one that failed. Absent before the first since the start."),
+		wrong:       desc("archive_verification_failed", "1 from a verification of the archive that failed until one finds everything right."),
 		interval:    desc("archive_verify_interval_seconds", "How often the archive is verified. Absent if never (archive.verify.interval)."),
 	}
 }
@@ -103,9 +105,7 @@ func (d *archiveDescs) collect(s ArchiveState, gauge func(*prometheus.Desc, floa
 	if s.VerifyInterval > 0 {
 		gauge(d.interval, s.VerifyInterval.Seconds())
 	}
-	if s.Verification != nil {
-		gauge(d.wrong, oneIf(s.Verification.Result == "failed"))
-	}
+	gauge(d.wrong, oneIf(s.Doubtful))
 	for _, level := range slices.Sorted(maps.Keys(s.LastVerified)) {
 		gauge(d.verified, seconds(s.LastVerified[level]), level)
 	}

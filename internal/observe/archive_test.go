@@ -97,7 +97,7 @@ func TestCollectorShowsTheArchive(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	for _, absent := range []string{"shipped_offset", "archive_window", "lag_", "last_verified", "archive_lease_epoch", "spool_limit", "verification_failed", "verify_interval"} {
+	for _, absent := range []string{"shipped_offset", "archive_window", "lag_", "last_verified", "archive_lease_epoch", "spool_limit", "verify_interval"} {
 		require.NotContains(t, shown(), absent)
 	}
 	state = ArchiveState{
@@ -106,7 +106,7 @@ func TestCollectorShowsTheArchive(t *testing.T) {
 			WindowBegin: time.UnixMilli(500), WindowOffset: 7, SpoolBytes: 9,
 		},
 		SpoolLimitBytes: 10, DiskUsedBytes: 8, LastVerified: map[string]time.Time{"boot": time.UnixMilli(2500)},
-		HeldBy: &upload.LeaseRecord{Epoch: 4}, Verification: &Verification{Result: "failed"}, VerifyInterval: time.Hour,
+		HeldBy: &upload.LeaseRecord{Epoch: 4}, Doubtful: true, VerifyInterval: time.Hour,
 	}
 	want := map[string]float64{
 		"shipped_offset": 77, "lag_bytes": 5, "lag_seconds": 0.5, "archive_lease_held": 1, "archive_lease_epoch": 3,
@@ -124,10 +124,4 @@ func TestCollectorShowsTheArchive(t *testing.T) {
 		}
 	}
 	require.Empty(t, want)
-	state.Verification.Result = "inconclusive"
-	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP aofsidecar_archive_verification_failed 1 while the last verification of the archive is one that failed. Absent before the first since the start.
-# TYPE aofsidecar_archive_verification_failed gauge
-aofsidecar_archive_verification_failed 0
-`), "aofsidecar_archive_verification_failed"))
 }
