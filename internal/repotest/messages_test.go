@@ -64,7 +64,7 @@ func TestMessagesAreThePrograms(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(repository(t), "docs", "troubleshooting.md"))
 	require.NoError(t, err)
 	rows := messageRow.FindAllStringSubmatch(string(page), -1)
-	require.Equal(t, len(regexp.MustCompile("(?m)^\\| `").FindAllString(string(page), -1)), len(rows), "a first cell is one message")
+	require.Len(t, regexp.MustCompile("(?m)^\\| `").FindAllString(string(page), -1), len(rows), "a first cell is one message")
 	require.Greater(t, len(rows), 30)
 	all := literals(t)
 	for _, row := range rows {
