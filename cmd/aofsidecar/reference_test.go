@@ -113,12 +113,12 @@ func metricsTable(t *testing.T) string {
 				State: upload.State{
 					Held: true, Timeline: "t", Lease: upload.LeaseRecord{Epoch: 1}, HasShipped: true, StoredAt: time.Now(), WindowBegin: time.Now(),
 				},
-				SpoolLimitBytes: 1, LastVerified: map[string]time.Time{"deep": time.Now()},
+				SpoolLimitBytes: 1, LastVerified: map[string]time.Time{"deep": time.Now()}, VerifyInterval: time.Hour,
 			}
 		},
 		Replica: func() replica.State { return replica.State{Peer: replica.Peer{Remote: "h:1"}} },
 		AOF: func() aof.Status {
-			return aof.Status{Timeline: "t", Rewrite: aof.RewriteStatus{Last: &aof.RewriteReport{}}}
+			return aof.Status{Fsync: aof.FsyncEverySec, Timeline: "t", Rewrite: aof.RewriteStatus{Last: &aof.RewriteReport{}}}
 		},
 		Lag: func(context.Context) observe.Lag {
 			known := observe.StageLag{Bytes: new(int64), Seconds: new(float64)}

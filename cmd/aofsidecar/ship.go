@@ -77,8 +77,8 @@ func (s *shipping) watchLease(o upload.Observer) upload.Observer {
 
 // state is that of this moment.
 func (s *shipping) state() observe.ArchiveState {
-	state := observe.ArchiveState{State: s.uploader.State(), HeldBy: s.rival.Load()}
-	state.LastVerified, state.Verification = s.checks.results()
+	state := observe.ArchiveState{State: s.uploader.State(), HeldBy: s.rival.Load(), VerifyInterval: s.checks.interval()}
+	state.LastVerified, state.Verification, state.Doubtful = s.checks.results()
 	if log := s.log.Status().Archive; log != nil {
 		state.SpoolLimitBytes, state.DiskUsedBytes = log.LimitBytes, log.UsedBytes
 	}

@@ -20,6 +20,7 @@ type verifications struct {
 	mu   sync.Mutex
 	last *observe.Verification
 	good map[string]time.Time // by level, of those that found everything right
+	bad  bool                 // one failed, and none was good since then
 }
 
 func newVerifications(config Config, tell func(observe.Verification)) *verifications {
@@ -27,15 +28,20 @@ func newVerifications(config Config, tell func(observe.Verification)) *verificat
 }
 
 // results are those so far.
-func (v *verifications) results() (good map[string]time.Time, last *observe.Verification) {
+func (v *verifications) results() (good map[string]time.Time, last *observe.Verification, bad bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return maps.Clone(v.good), v.last
+	return maps.Clone(v.good), v.last, v.bad
+}
+
+// interval is the time between them; 0: there are none.
+func (v *verifications) interval() time.Duration {
+	return time.Duration(v.config.Archive.Verify.Interval)
 }
 
 // run verifies now and then until ctx ends. No result of a verification is an error.
 func (v *verifications) run(ctx context.Context, a *archive) error {
-	interval := time.Duration(v.config.Archive.Verify.Interval)
+	interval := v.interval()
 	if interval == 0 {
 		return nil
 	}
@@ -69,8 +75,11 @@ func (v *verifications) verify(ctx context.Context, a *archive) {
 	result.Took = time.Since(result.At)
 	v.mu.Lock()
 	v.last = &result
-	if result.Result == verifiedOK {
-		v.good[result.Level] = time.Now().UTC()
+	switch result.Result {
+	case verifiedOK:
+		v.good[result.Level], v.bad = time.Now().UTC(), false
+	case verifiedFailed:
+		v.bad = true
 	}
 	v.mu.Unlock()
 	v.tell(result)

@@ -32,8 +32,9 @@ func TestOnlyOKMovesLastVerified(t *testing.T) {
 	a, err := openArchive(t.Context(), config, "")
 	require.NoError(t, err)
 	v.verify(t.Context(), a)
-	good, last := v.results()
+	good, last, bad := v.results()
 	require.Equal(t, verifiedOK, last.Result, last.Detail)
+	require.False(t, bad)
 	require.Contains(t, good, "deep")
 	at := good["deep"]
 
@@ -45,17 +46,28 @@ func TestOnlyOKMovesLastVerified(t *testing.T) {
 	text[len(text)-1] ^= 1
 	require.NoError(t, os.WriteFile(segments[0], text, 0o600))
 	v.verify(t.Context(), a)
-	good, last = v.results()
+	good, last, bad = v.results()
 	require.Equal(t, verifiedFailed, last.Result)
+	require.True(t, bad)
 	require.Contains(t, last.Detail, filepath.Base(segments[0]))
 	require.Equal(t, at, good["deep"])
 
-	require.NoError(t, os.RemoveAll(dir)) // away
+	elsewhere := dir + "-away"
+	require.NoError(t, os.Rename(dir, elsewhere))
 	v.verify(t.Context(), &archive{url: a.url, store: a.raw, config: config.Archive})
-	good, last = v.results()
+	good, last, bad = v.results()
 	require.Equal(t, verifiedInconclusive, last.Result)
 	require.Equal(t, at, good["deep"])
-	require.Len(t, told, 3)
+	require.True(t, bad, "what was found is not forgotten because nothing can be found out now")
+
+	require.NoError(t, os.Rename(elsewhere, dir))
+	text[len(text)-1] ^= 1
+	require.NoError(t, os.WriteFile(segments[0], text, 0o600))
+	v.verify(t.Context(), a)
+	_, last, bad = v.results()
+	require.Equal(t, verifiedOK, last.Result, last.Detail)
+	require.False(t, bad)
+	require.Len(t, told, 4)
 }
 
 func TestVerificationByBootWithoutAServerIsInconclusive(t *testing.T) {
@@ -64,7 +76,8 @@ func TestVerificationByBootWithoutAServerIsInconclusive(t *testing.T) {
 	a, err := openArchive(t.Context(), config, "")
 	require.NoError(t, err)
 	v.verify(t.Context(), a)
-	good, last := v.results()
+	good, last, bad := v.results()
+	require.False(t, bad)
 	require.Empty(t, good)
 	require.Equal(t, verifiedInconclusive, last.Result)
 	require.Contains(t, last.Detail, "no-such-server")
@@ -85,7 +98,7 @@ func TestVerificationsFollowTheirInterval(t *testing.T) {
 		<-time.After(3 * time.Hour)
 		synctest.Wait()
 		require.Equal(t, []time.Duration{firstVerification, firstVerification + time.Hour, firstVerification + 2*time.Hour}, told)
-		_, last := v.results()
+		_, last, _ := v.results()
 		require.Equal(t, verifiedInconclusive, last.Result)
 	})
 }

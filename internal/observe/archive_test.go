@@ -97,7 +97,7 @@ func TestCollectorShowsTheArchive(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	for _, absent := range []string{"shipped_offset", "archive_window", "lag_", "last_verified", "archive_lease_epoch", "spool_limit"} {
+	for _, absent := range []string{"shipped_offset", "archive_window", "lag_", "last_verified", "archive_lease_epoch", "spool_limit", "verify_interval"} {
 		require.NotContains(t, shown(), absent)
 	}
 	state = ArchiveState{
@@ -105,12 +105,14 @@ func TestCollectorShowsTheArchive(t *testing.T) {
 			Held: true, Lease: upload.LeaseRecord{Epoch: 3}, Timeline: "1-a", HasShipped: true, Shipped: 77, StoredAt: time.UnixMilli(1500), LagBytes: 5, LagSeconds: 0.5,
 			WindowBegin: time.UnixMilli(500), WindowOffset: 7, SpoolBytes: 9,
 		},
-		SpoolLimitBytes: 10, LastVerified: map[string]time.Time{"boot": time.UnixMilli(2500)},
+		SpoolLimitBytes: 10, DiskUsedBytes: 8, LastVerified: map[string]time.Time{"boot": time.UnixMilli(2500)},
+		HeldBy: &upload.LeaseRecord{Epoch: 4}, Doubtful: true, VerifyInterval: time.Hour,
 	}
 	want := map[string]float64{
 		"shipped_offset": 77, "lag_bytes": 5, "lag_seconds": 0.5, "archive_lease_held": 1, "archive_lease_epoch": 3,
 		"archive_window_begin_timestamp_seconds": 0.5, "archive_window_end_timestamp_seconds": 1.5, "archive_window_begin_offset": 7, "archive_window_end_offset": 77,
 		"archive_spool_bytes": 9, "archive_spool_limit_bytes": 10, "last_verified_timestamp_seconds": 2.5,
+		"archive_disk_used_bytes": 8, "archive_lease_held_elsewhere": 1, "archive_verification_failed": 1, "archive_verify_interval_seconds": 3600,
 	}
 	families, err := registry.Gather()
 	require.NoError(t, err)

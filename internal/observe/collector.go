@@ -25,13 +25,14 @@ const scrapeTimeout = time.Second
 type collector struct {
 	states States
 
-	connected, upstreamInfo             *prometheus.Desc
+	connected, resyncing, upstreamInfo  *prometheus.Desc
 	receivedOffset, durableOffset       *prometheus.Desc
 	lagBytes, lagSeconds                *prometheus.Desc
 	fullResyncs, partialResyncs         *prometheus.Desc
 	snapshotFailures, receivedBytes     *prometheus.Desc
 	currentSize, baseSize, increments   *prometheus.Desc
 	diskFull, diskFree, guard, retained *prometheus.Desc
+	aofInfo                             *prometheus.Desc
 	rewrite                             rewriteDescs
 	archive                             archiveDescs
 }
@@ -46,6 +47,7 @@ func NewCollector(states States) prometheus.Collector {
 	return &collector{
 		states:         states,
 		connected:      desc("upstream_connected", "1 while the stream arrives from the upstream."),
+		resyncing:      desc("resync_running", "1 while a resync is under way: it was asked for, or its snapshot arrives."),
 		upstreamInfo:   desc("upstream_info", "Always 1; the labels say what the upstream is. Absent before the first handshake.", "replid", "server", "version"),
 		receivedOffset: desc("received_offset", "Replication offset up to which the stream is in the file. Absent before the first resync."),
 		durableOffset:  desc("durable_offset", "Replication offset up to which the stream is on stable storage. Absent before the first resync."),
@@ -63,6 +65,7 @@ func NewCollector(states States) prometheus.Collector {
 		diskFree:         desc("disk_free_bytes", "Free space of the directory's file system. Absent if not known."),
 		guard:            desc("guard_tripped", "1 while a timeline is kept because the upstream lost most of its keys after it."),
 		retained:         desc("retained_bytes", "Size of the chains that the manifest no longer names."),
+		aofInfo:          desc("aof_info", "Always 1; the label says how the log is synced. With no, nothing is durable before an increment closes.", "appendfsync"),
 		rewrite:          newRewriteDescs(desc),
 		archive:          newArchiveDescs(desc),
 	}
@@ -71,9 +74,9 @@ func NewCollector(states States) prometheus.Collector {
 // Describe sends what Collect may send.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		c.connected, c.upstreamInfo, c.receivedOffset, c.durableOffset, c.lagBytes, c.lagSeconds,
+		c.connected, c.resyncing, c.upstreamInfo, c.receivedOffset, c.durableOffset, c.lagBytes, c.lagSeconds,
 		c.fullResyncs, c.partialResyncs, c.snapshotFailures, c.receivedBytes,
-		c.currentSize, c.baseSize, c.increments, c.diskFull, c.diskFree, c.guard, c.retained,
+		c.currentSize, c.baseSize, c.increments, c.diskFull, c.diskFree, c.guard, c.retained, c.aofInfo,
 	} {
 		out <- desc
 	}
@@ -93,6 +96,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	upstream, log := c.states.Replica(), c.states.AOF()
 
 	gauge(c.connected, oneIf(upstream.Phase == replica.PhaseStreaming))
+	gauge(c.resyncing, oneIf(upstream.Phase == replica.PhaseResync || upstream.Phase == replica.PhaseSnapshot))
+	gauge(c.aofInfo, 1, string(log.Fsync))
 	if server := upstream.Peer.Server; upstream.Peer.Remote != "" {
 		gauge(c.upstreamInfo, 1, upstream.ReplID.String(), server.Name, server.Version)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -47,7 +49,7 @@ func TestMetricsOfAStreamingMirror(t *testing.T) {
 		},
 		AOF: func() aof.Status {
 			return aof.Status{
-				Timeline: "00000001-aaaaaaaa", Received: 10, Durable: 9, BaseBytes: 100, IncrementsBytes: 11, Increments: 2,
+				Fsync: aof.FsyncNo, Timeline: "00000001-aaaaaaaa", Received: 10, Durable: 9, BaseBytes: 100, IncrementsBytes: 11, Increments: 2,
 				FreeBytes: 77, DiskFull: true, Retained: []aof.Retained{{Bytes: 5}, {Bytes: 6, Guard: &aof.Guard{}}},
 			}
 		},
@@ -65,6 +67,9 @@ aofsidecar_aof_base_size_bytes 100
 # HELP aofsidecar_aof_current_size_bytes Size of base and increments.
 # TYPE aofsidecar_aof_current_size_bytes gauge
 aofsidecar_aof_current_size_bytes 111
+# HELP aofsidecar_aof_info Always 1; the label says how the log is synced. With no, nothing is durable before an increment closes.
+# TYPE aofsidecar_aof_info gauge
+aofsidecar_aof_info{appendfsync="no"} 1
 # HELP aofsidecar_build_info Always 1; the labels say what is running.
 # TYPE aofsidecar_build_info gauge
 aofsidecar_build_info{goversion="go1",version="v1"} 1
@@ -102,6 +107,9 @@ aofsidecar_received_bytes_total 4
 # HELP aofsidecar_received_offset Replication offset up to which the stream is in the file. Absent before the first resync.
 # TYPE aofsidecar_received_offset gauge
 aofsidecar_received_offset 10
+# HELP aofsidecar_resync_running 1 while a resync is under way: it was asked for, or its snapshot arrives.
+# TYPE aofsidecar_resync_running gauge
+aofsidecar_resync_running 0
 # HELP aofsidecar_retained_bytes Size of the chains that the manifest no longer names.
 # TYPE aofsidecar_retained_bytes gauge
 aofsidecar_retained_bytes 11
@@ -123,6 +131,24 @@ aofsidecar_upstream_info{replid="` + strings.Repeat("a", 40) + `",server="redis"
 		}
 	}
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(want), names...))
+}
+
+func TestResyncIsTold(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	var phase replica.Phase
+	registry.MustRegister(NewCollector(States{
+		Replica: func() replica.State { return replica.State{Phase: phase} },
+		AOF:     func() aof.Status { return aof.Status{Durable: -1, FreeBytes: -1} },
+		Lag:     func(context.Context) Lag { return Lag{} },
+	}))
+	for phase = replica.PhaseIdle; phase <= replica.PhaseStopped; phase++ {
+		families, err := registry.Gather()
+		require.NoError(t, err)
+		i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "aofsidecar_resync_running" })
+		require.NotEqual(t, -1, i)
+		want := oneIf(slices.Contains([]replica.Phase{replica.PhaseResync, replica.PhaseSnapshot}, phase))
+		require.InDelta(t, want, families[i].GetMetric()[0].GetGauge().GetValue(), 0, "%s", phase)
+	}
 }
 
 func TestWhatIsNotKnownIsAbsent(t *testing.T) {
