@@ -2,7 +2,7 @@
 #
 # image-test.sh builds the image from a clean clone of what is committed, without a registry and without the network, and holds
 # what the Dockerfile promises: what the image has and has not, `version`, and a mirror of a real server as 65532 with a
-# read-only root, killed, started again, stopped, and booted by a stock server.
+# read-only root, killed, started again, stopped, and booted by a stock server. Then it builds for the other architecture.
 #
 #   scripts/image-test.sh               the base image is made here: Debian bookworm by debootstrap, and this machine's Go
 #   scripts/image-test.sh --base DIR    the same, from a root that `debootstrap --include=ca-certificates bookworm DIR` made before
@@ -97,14 +97,30 @@ base_image() {
 	say "base image: $name, $("$(go env GOROOT)/bin/go" version)"
 }
 
-# build runs `make image` in a clean clone, with the modules and the compiler's results that this machine has.
+# make_image <name> <flag...> runs `make image` in the clean clone, with the modules and the compiler's results that this machine has.
+make_image() {
+	local name=$1
+	shift
+	IMAGE_TOOL=buildah GOPROXY=file:///modules \
+		IMAGE_FLAGS="--volume $(go env GOMODCACHE)/cache/download:/modules:ro --volume $(go env GOCACHE):/root/.cache/go-build $*" \
+		make -C "$work/clone" --no-print-directory image IMAGE="$name" >"$work/build.log" 2>&1 || { tail -n 20 "$work/build.log" >&2; die "make image"; }
+}
+
 build() {
 	(cd "$repo" && go mod download)
 	git clone --quiet --no-hardlinks "$repo" "$work/clone"
-	IMAGE_TOOL=buildah GOPROXY=file:///modules \
-		IMAGE_FLAGS="--volume $(go env GOMODCACHE)/cache/download:/modules:ro --volume $(go env GOCACHE):/root/.cache/go-build" \
-		make -C "$work/clone" --no-print-directory image IMAGE="$image" >"$work/build.log" 2>&1 || { tail -n 20 "$work/build.log" >&2; die "make image"; }
+	make_image "$image"
 	say "make image: built $(git -C "$work/clone" rev-parse --short HEAD) from a clean clone"
+}
+
+# build_other builds for the architecture that this machine is not of, as a release does: compiled here, run nowhere.
+build_other() {
+	local arch=arm64 machine=b7 made
+	[[ $(go env GOARCH) != arm64 ]] || arch=amd64 machine=3e
+	make_image "$image-$arch" --platform "linux/$arch"
+	same "image for another architecture" "$arch" "$(buildah inspect --type image "$image-$arch" | jq -r .OCIv1.architecture)"
+	made=$(buildah mount "$(buildah from --platform "linux/$arch" "$image-$arch")")
+	same "its program's machine, as ELF numbers it" "$machine" "$(od -An -tx1 -j18 -N1 "$made/aofsidecar" | tr -d ' ')"
 }
 
 config() { jq -r "$1" "$work/config.json"; }
@@ -251,4 +267,5 @@ build
 look_at_image
 "$repo/scripts/servers.sh"
 run_image
+build_other
 say "all is as promised"
