@@ -40,8 +40,12 @@ if [[ ${IMAGE_TOOL-docker} == docker ]] && docker info >/dev/null 2>&1; then
 	exec docker build "${args[@]}" .
 fi
 if [[ ${IMAGE_TOOL-buildah} == buildah ]] && command -v buildah >/dev/null; then
-	# OCI's own format has no place for HEALTHCHECK.
-	exec buildah build --format docker "${args[@]}" .
+	case $(uname -m) in
+	aarch64) machine=arm64 ;;
+	*) machine=amd64 ;;
+	esac
+	# OCI's own format has no place for HEALTHCHECK. Debian 12's buildah does not know BUILDPLATFORM by itself.
+	exec buildah build --format docker --build-arg "BUILDPLATFORM=linux/$machine" "${args[@]}" .
 fi
 printf '%s\n' "image.sh: no image was built: no docker engine answers here${IMAGE_TOOL:+ (or IMAGE_TOOL forbids it)}, and there is no buildah" \
 	'Try: apt-get install buildah, or start the docker engine' >&2
