@@ -13,17 +13,9 @@ import (
 // agree waits until the log has reached the end of what is stored, and finds out whether it is of the same history there: after a kill -9 the log may be
 // behind for a moment, and what comes then may come from another upstream that went another way. false: it is not, and the timeline has been left.
 func (h *history) agree(ctx context.Context) (bool, error) {
-	end := h.chain.end
-	if !h.chain.began {
-		return true, nil
-	}
-	var want stream.ReplID
-	err := h.persist(ctx, "read the end of "+h.id, nil, func() (err error) {
-		want, err = h.endReplID(ctx, end)
-		return err
-	})
-	if err != nil {
-		return false, err
+	want, err := h.endHistory(ctx)
+	if err != nil || !h.chain.began {
+		return err == nil, err
 	}
 	for {
 		changed := h.src.Changed()
@@ -44,6 +36,32 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+}
+
+// endHistory is the history of the end of what is stored; zero: it cannot be told. A segment there that cannot be read is no part of it: it is shipped once more.
+func (h *history) endHistory(ctx context.Context) (want stream.ReplID, err error) {
+	final := func(err error) bool {
+		_, damaged := errors.AsType[*DamagedError](err)
+		return damaged || errors.Is(err, ErrNotFound)
+	}
+	for h.chain.began {
+		err := h.persist(ctx, "read the end of "+h.id, final, func() (err error) {
+			want, err = h.endReplID(ctx, h.chain.end)
+			return err
+		})
+		damaged, ok := errors.AsType[*DamagedError](err)
+		if !ok {
+			return want, err
+		}
+		h.failed("read the end of "+h.id, err)
+		h.inv.Segments = slices.DeleteFunc(h.inv.Segments, func(s ArchivedSegment) bool { return s.String() == damaged.Key })
+		line, _, ok := h.line(h.id)
+		if !ok {
+			return want, err
+		}
+		h.chain = startChain(h.inv, &line)
+	}
+	return want, nil
 }
 
 // judge compares the log with what is stored, whose end is of the history want; zero: it is not known. why says why the log cannot go on there; if it is empty
@@ -114,7 +132,7 @@ func lastReplID(ctx context.Context, store Store, seg ArchivedSegment) (id strea
 		return id, err
 	}
 	defer func() { err = errors.Join(err, plain.Close()) }()
-	tail, err := readTail(plain, markBytes)
+	tail, err := readTail(Checked(seg.String(), seg.Sum, plain), markBytes)
 	if err != nil {
 		return id, err
 	}
@@ -147,12 +165,12 @@ func (h *history) replIDsAt(ctx context.Context, line *stream.Timeline, at strea
 		ids = append(ids, line.End.ReplID)
 	}
 	for _, inc := range line.Increments {
-		if inc.From > at || inc.Closed && inc.To < at {
+		if inc.From > at || inc.Closed && inc.To < at || h.failures[inc.Name] >= maxFailures {
 			continue
 		}
 		found, err := h.scanIDs(ctx, inc, at)
 		if err != nil {
-			return nil, err
+			return nil, unread(inc, err)
 		}
 		ids = append(ids, found...)
 	}

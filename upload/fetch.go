@@ -97,7 +97,9 @@ func (q *queue) ask(ctx context.Context, g *errgroup.Group, p *part) error {
 	case q.asked <- p:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		p.err = context.Cause(ctx)
+		close(p.ready) // whoever reads has it already, and waits
+		return p.err
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -170,5 +172,60 @@ func TestRestoredFilesAreTheObjects(t *testing.T) {
 		require.NoError(t, f.Close())
 		require.Equal(t, want, got[:min(len(got), len(want))])
 		require.Less(t, len(got)-len(want), 200, "a mark that proves the end, at most")
+	}
+}
+
+// stepFS is the operating system's, with names that can be exchanged, and steps that fail.
+type stepFS struct {
+	fsx.OS
+	fail func(op, path string) error
+}
+
+func (s stepFS) Rename(from, to string) error {
+	if err := s.fail("rename", to); err != nil {
+		return err
+	}
+	return s.OS.Rename(from, to)
+}
+
+func (s stepFS) SyncDir(dir string) error {
+	if err := s.fail("sync", dir); err != nil {
+		return err
+	}
+	return s.OS.SyncDir(dir)
+}
+
+// Whatever fails once the old data have been exchanged for the new ones, they are not lost.
+func TestRestoreByForceFailsBehindTheExchange(t *testing.T) {
+	b := smallBackup(t)
+	for _, step := range []string{"sync", "rename", "all from then on"} {
+		t.Run(step, func(t *testing.T) {
+			dir := t.TempDir()
+			old := filepath.Join(dir, "appendonlydir", "old")
+			require.NoError(t, os.MkdirAll(filepath.Dir(old), 0o750))
+			require.NoError(t, os.WriteFile(old, []byte("old"), 0o600))
+			failed := false
+			fsys := stepFS{fail: func(op, path string) error {
+				switch {
+				case failed && step == "all from then on":
+				case op == "sync" && path == dir && step != "rename":
+				case op == "rename" && strings.HasSuffix(path, ".before-restore") && step == "rename":
+				default:
+					return nil
+				}
+				if _, err := os.Stat(old); err == nil { // not yet, or again
+					return nil
+				}
+				failed = true
+				return syscall.EIO
+			}}
+			_, err := upload.Restore(t.Context(), b.store, upload.RestoreOptions{Dir: dir, FS: fsys, Force: true})
+			require.ErrorIs(t, err, syscall.EIO)
+			require.True(t, failed)
+			kept, err := filepath.Glob(filepath.Join(dir, "*", "old"))
+			require.NoError(t, err)
+			require.Equal(t, []string{old}, kept, "as it was")
+			require.NoDirExists(t, filepath.Join(dir, ".aofsidecar-restore"))
+		})
 	}
 }

@@ -222,10 +222,17 @@ func (t *target) swap(from, to string) (kept string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := t.fs.SyncDir(t.dir); err != nil {
-		return "", err
+	if err = t.fs.SyncDir(t.dir); err == nil {
+		err = t.fs.Rename(from, kept)
 	}
-	return kept, t.fs.Rename(from, kept)
+	if err == nil {
+		return kept, nil
+	}
+	if back := ex.Exchange(from, to); back != nil {
+		t.staged = false // what was there before is in the staging folder, which stays
+		err = errors.Join(err, fmt.Errorf("what was there before is %s now: %w", from, back))
+	}
+	return "", err
 }
 
 // removeOld removes what the last restore by force kept.
