@@ -21,7 +21,7 @@ MODULES   := . $(filter-out tools/goreleaser/,$(dir $(wildcard tools/*/go.mod)))
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/aofsidecar
@@ -60,7 +60,7 @@ image: ## build the container image IMAGE, with docker or buildah
 	VERSION='$(VERSION)' scripts/image.sh '$(IMAGE)'
 
 .PHONY: image-test
-image-test: ## build the image from a clean clone and hold it to what its Dockerfile promises (wants root, buildah, crun, jq, debootstrap)
+image-test: ## build the image from a clean clone and hold it to what its Dockerfile promises (wants root, buildah, runc, jq, debootstrap)
 	scripts/image-test.sh
 
 .PHONY: demo
