@@ -83,7 +83,7 @@ func writeEpoch(ctx context.Context, store Store, rec EpochRecord) error {
 		return err
 	}
 	text, _, err := getRecord(ctx, store, EpochKey(rec.Epoch))
-	if err != nil {
+	if _, damaged := errors.AsType[*DamagedError](err); err != nil && !damaged {
 		return err
 	}
 	var there EpochRecord

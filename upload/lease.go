@@ -160,7 +160,7 @@ func (l *leaser) read(ctx context.Context) (LeaseRecord, string, error) {
 func readLease(ctx context.Context, store Store) (LeaseRecord, string, error) {
 	var rec LeaseRecord
 	text, obj, err := getRecord(ctx, store, LeaseKey())
-	if err != nil {
+	if _, damaged := errors.AsType[*DamagedError](err); err != nil && !damaged {
 		return LeaseRecord{}, "", err
 	}
 	if json.Unmarshal(text, &rec) != nil || rec.Epoch < 0 || rec.TTLMilli < 0 {
@@ -175,18 +175,31 @@ func ReadLease(ctx context.Context, store Store) (LeaseRecord, error) {
 	return rec, err
 }
 
-// readRecord reads a small object whole.
+// getRecord reads a small object whole. *DamagedError: the store says twice that it is not what was stored; obj is set.
 func getRecord(ctx context.Context, store Store, key string) (text []byte, obj Object, err error) {
-	body, obj, err := store.Get(ctx, key, 0, -1)
-	if err != nil {
-		return nil, Object{}, fmt.Errorf("read %s: %w", key, err)
+	for range 2 {
+		text, obj, err = getSmall(ctx, store, key)
+		if !errors.Is(err, ErrChecksum) {
+			break
+		}
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(body, maxLease))
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrChecksum):
+		return nil, obj, &DamagedError{Key: key, What: err.Error()}
+	case err != nil:
 		return nil, Object{}, fmt.Errorf("read %s: %w", key, err)
 	}
 	return text, obj, nil
+}
+
+func getSmall(ctx context.Context, store Store, key string) (text []byte, obj Object, err error) {
+	body, obj, err := store.Get(ctx, key, 0, -1)
+	if err != nil {
+		return nil, Object{}, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	text, err = io.ReadAll(io.LimitReader(body, maxLease))
+	return text, obj, err
 }
 
 // putRecord writes a small object.

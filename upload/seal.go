@@ -221,7 +221,7 @@ func (r *opening) Read(p []byte) (int, error) {
 
 // damage says what an error of the layers above the source means.
 func (r *opening) damage(err error) error {
-	if r.src.err != nil {
+	if r.src.err != nil && !errors.Is(r.src.err, ErrChecksum) {
 		return r.src.err
 	}
 	return &DamagedError{Key: r.key, What: err.Error()}
