@@ -40,6 +40,26 @@ func requireOnce(tb testing.TB, c *Catalog) {
 	}
 }
 
+// TestLagBeforeTheFirstSegment: of a timeline of which nothing is stored yet the lag counts from when its bytes came, not from the year 1.
+func TestLagBeforeTheFirstSegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(4), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		store.fails(func(_ context.Context, _, key string, _ bool) error {
+			if strings.Contains(key, "/incr/") {
+				return errors.New("503 SlowDown")
+			}
+			return nil
+		})
+		p := start(t, Options{}, l, store)
+		traffic(l, 10)
+		s := p.State()
+		require.True(t, s.Held)
+		require.Positive(t, s.LagBytes)
+		require.InDelta(t, 5, s.LagSeconds, 1)
+	})
+}
+
 func TestOutageOfAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, store := newFakeLog(4), newMemStore()

@@ -157,7 +157,7 @@ func (u *Uploader) State() State {
 			s.Behind = len(lines) - 1 - i
 			s.LagBytes = max(0, int64(line.End.Offset-at))
 			if s.LagBytes > 0 {
-				s.LagSeconds = max(0, time.Since(s.StoredAt).Seconds())
+				s.LagSeconds = max(0, time.Since(lacksSince(line, at, s.StoredAt)).Seconds())
 			}
 		}
 		s.SpoolBytes += waiting(line, at, p.bases, line.ID == s.Timeline)
@@ -166,6 +166,19 @@ func (u *Uploader) State() State {
 		}
 	}
 	return s
+}
+
+// lacksSince returns a time that the bytes behind at did not come before: when what is stored had been received, or without that when their increment began.
+func lacksSince(line *stream.Timeline, at stream.Offset, storedAt time.Time) time.Time {
+	if !storedAt.IsZero() {
+		return storedAt
+	}
+	for _, inc := range line.Increments {
+		if inc.To > at {
+			return time.UnixMilli(inc.UnixMilli)
+		}
+	}
+	return time.UnixMilli(line.EndUnixMilli)
 }
 
 // waiting is how many bytes of a timeline are not wholly stored.

@@ -178,6 +178,10 @@ func fineScenarios() []scenario {
 		{name: "the archive is away for five minutes", metrics: well().but(metrics{
 			`aofsidecar_archive_lease_held`: "1x20 0x4 1x40", `aofsidecar_lag_seconds{stage="shipped"}`: "1x19 60 _x4 350 1x40",
 		})},
+		{name: "the archive is away for eight minutes", metrics: well().but(metrics{
+			`aofsidecar_archive_lease_held`: "1x20 0x7 1x40", `aofsidecar_lag_seconds{stage="shipped"}`: "1x20 _x7 480 1x40",
+		})},
+		{name: "the upstream restarts twice", metrics: well().but(metrics{`aofsidecar_full_resyncs_total`: "1x60 2x60 3x180"}), minutes: 300},
 		{name: "never verified", metrics: well().but(metrics{`aofsidecar_archive_verify_interval_seconds`: "", `aofsidecar_last_verified_timestamp_seconds{level="deep"}`: "", `aofsidecar_archive_verification_failed`: ""})},
 		{name: "INFO is denied", metrics: well().but(metrics{`aofsidecar_lag_seconds{stage="received"}`: "0"})},
 	}
