@@ -475,11 +475,26 @@ func (h *lease) release(ctx context.Context) {
 		return
 	}
 	defer h.unlock()
-	rec := h.next()
-	rec.Released = true
-	if _, err := h.put(ctx, rec, h.etag); err != nil {
+	if err := h.letGo(ctx); err != nil && !errors.Is(err, ErrLeaseLost) {
 		h.failed("release the lease", err)
 	}
+}
+
+// letGo writes that the lease is released. ErrLeaseLost: it is somebody else's, or released already. writing is held.
+func (h *lease) letGo(ctx context.Context) error {
+	for range leaseTries {
+		rec := h.next()
+		rec.Released = true
+		_, err := h.put(ctx, rec, h.etag)
+		if !errors.Is(err, ErrChanged) {
+			return err
+		}
+		// The renewal that the end has cut off may have been stored.
+		if err := h.reread(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w, though nobody else writes it", ErrChanged)
 }
 
 // releaseWait bounds how long a release holds up the end of the process.

@@ -175,6 +175,29 @@ func TestLeaseRenewalWhoseAnswerIsLost(t *testing.T) {
 	})
 }
 
+// TestLeaseIsReleasedAfterARenewalThatWasCut: the end of the work cuts a renewal off whose record is in the store already, so the ETag is another one.
+func TestLeaseIsReleasedAfterARenewalThatWasCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		h, err := testLeaser(store, "a").acquire(t.Context())
+		require.NoError(t, err)
+		cut := make(chan struct{})
+		store.fails(func(ctx context.Context, op, _ string, after bool) error {
+			if op != "put" || !after {
+				return nil
+			}
+			store.fails(nil)
+			close(cut)
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+		require.NoError(t, h.hold(t.Context(), func(context.Context) error { <-cut; return nil }))
+		rec, err := ReadLease(t.Context(), store)
+		require.NoError(t, err)
+		require.True(t, rec.Released, "else whoever comes next waits for a TTL")
+	})
+}
+
 func TestLeaseIsLost(t *testing.T) {
 	for name, spoil := range map[string]func(*memStore){
 		"removed": func(m *memStore) { _ = m.Delete(context.Background(), LeaseKey()) },
