@@ -40,7 +40,7 @@ func (b *bench) archiveAll(ctx context.Context, r *report) (err error) {
 	}
 	defer func() { err = errors.Join(err, v.gateway.Close()) }()
 	measures := map[string]func(context.Context, *vault, *archiveReport) error{
-		archivedTransfer: b.transferAll, archivedSegments: b.piecesAll, archivedArrival: b.arriveAll, archivedMemory: b.weighAll, archivedRequests: b.countAll,
+		archivedTransfer: b.transferAll, archivedSegments: b.piecesAll, archivedArrival: b.arriveAll, archivedMemory: b.weighLarge, archivedRequests: b.countAll,
 	}
 	for _, name := range b.archived {
 		if err := measures[name](ctx, v, &r.archive); err != nil {
@@ -52,7 +52,19 @@ func (b *bench) archiveAll(ctx context.Context, r *report) (err error) {
 
 // openVault starts the server, whose credentials all children inherit.
 func (b *bench) openVault(ctx context.Context) (*vault, error) {
-	dir := filepath.Join(b.dir, "s3")
+	return vaultIn(filepath.Join(b.dir, "s3"), func(dir string) (*s3gateway.Gateway, error) { return s3gateway.Start(ctx, dir) })
+}
+
+// openLargeVault starts one in dir that takes uploads of any number of parts.
+func (b *bench) openLargeVault(ctx context.Context, dir string) (*vault, error) {
+	meta := filepath.Join(dir, "meta")
+	if err := os.Mkdir(meta, dirMode); err != nil {
+		return nil, fmt.Errorf("prepare the S3 server: %w", err)
+	}
+	return vaultIn(filepath.Join(dir, "s3"), func(dir string) (*s3gateway.Gateway, error) { return s3gateway.StartForLarge(ctx, dir, meta) })
+}
+
+func vaultIn(dir string, start func(dir string) (*s3gateway.Gateway, error)) (*vault, error) {
 	err := os.Mkdir(dir, dirMode)
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": s3gateway.AccessKey, "AWS_SECRET_ACCESS_KEY": s3gateway.SecretKey,
@@ -64,7 +76,7 @@ func (b *bench) openVault(ctx context.Context) (*vault, error) {
 		return nil, fmt.Errorf("prepare the S3 server: %w", err)
 	}
 	v := &vault{}
-	if v.gateway, err = s3gateway.Start(ctx, dir); err != nil {
+	if v.gateway, err = start(dir); err != nil {
 		return nil, err
 	}
 	if v.bucket, err = v.gateway.Bucket(archiveBucket); err != nil {

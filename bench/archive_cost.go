@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -31,6 +32,21 @@ type weight struct {
 	took           time.Duration // from the first ACK, when the base is in place, until it is stored
 	cpu            time.Duration // since the start
 	taken, shipped int64         // peak memory: when the base was in place, and when it was stored
+}
+
+// weighLarge is weighAll with a server of its own, in place of v, that takes as many parts as a large base has.
+func (b *bench) weighLarge(ctx context.Context, _ *vault, r *archiveReport) (err error) {
+	dir, err := os.MkdirTemp(b.dir, "large")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	v, err := b.openLargeVault(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.gateway.Close()) }()
+	return b.weighAll(ctx, v, r)
 }
 
 // weighAll measures memory with as large a base as there is room for, twice: in the log and in the store.

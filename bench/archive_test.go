@@ -76,7 +76,7 @@ func TestPiecesAreRestored(t *testing.T) {
 func TestMemoryIsMeasured(t *testing.T) {
 	b, v := newVault(t)
 	var r archiveReport
-	require.NoError(t, b.weighAll(t.Context(), v, &r))
+	require.NoError(t, b.weighLarge(t.Context(), v, &r))
 	require.Len(t, r.weights, 1)
 	w := r.weights[0]
 	require.GreaterOrEqual(t, w.bytes, int64(b.scaled(weighBytes)))

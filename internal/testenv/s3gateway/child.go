@@ -13,10 +13,12 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
-// childEnv tells the process that it is the server, and where its objects are; childListen where it listens.
+// childEnv tells the process that it is the server, and where its objects are; childListen where it listens; childMeta where it keeps what it knows of them, "" for
+// extended attributes.
 const (
 	childEnv    = "AOFSIDECAR_TEST_S3_DIR"
 	childListen = "AOFSIDECAR_TEST_S3_ADDR"
+	childMeta   = "AOFSIDECAR_TEST_S3_META"
 )
 
 // readyFD is the first of exec.Cmd's ExtraFiles.
@@ -29,17 +31,17 @@ func Served() bool {
 	if dir == "" {
 		return false
 	}
-	if err := serve(dir, os.Getenv(childListen), os.Stdin, os.NewFile(readyFD, "ready")); err != nil {
+	if err := serve(dir, os.Getenv(childMeta), os.Getenv(childListen), os.Stdin, os.NewFile(readyFD, "ready")); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err) // nobody else hears of it
 	}
 	return true
 }
 
 // serve runs the server until alive ends, and says on ready that it accepts connections.
-func serve(dir, listen string, alive io.Reader, ready io.WriteCloser) error {
+func serve(dir, metaDir, listen string, alive io.Reader, ready io.WriteCloser) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	backend, err := posix.New(dir, meta.XattrMeta{}, posix.PosixOpts{ValidateBucketNames: true})
+	backend, err := open(dir, metaDir)
 	if err != nil {
 		return fmt.Errorf("open the objects: %w", err)
 	}
@@ -58,6 +60,19 @@ func serve(dir, listen string, alive io.Reader, ready io.WriteCloser) error {
 		Ports: []string{listen}, MaxConnections: 1024, MaxRequests: 1024, MultipartMaxParts: 10000,
 		Quiet: true, KeepAlive: true, HealthPath: healthPath,
 	})
+}
+
+func open(dir, metaDir string) (*posix.Posix, error) {
+	opts := posix.PosixOpts{ValidateBucketNames: true}
+	if metaDir == "" {
+		return posix.New(dir, meta.XattrMeta{}, opts)
+	}
+	opts.SideCarDir = metaDir
+	files, err := meta.NewSideCar(metaDir)
+	if err != nil {
+		return nil, err
+	}
+	return posix.New(dir, files, opts)
 }
 
 // awaitListener returns when somebody accepts connections there, or false when ctx ends.

@@ -34,6 +34,7 @@ const (
 // Gateway is a running S3 server.
 type Gateway struct {
 	dir   string
+	meta  string // "": extended attributes
 	addr  string
 	cmd   *exec.Cmd
 	alive io.Closer
@@ -49,10 +50,18 @@ func New(tb testing.TB) *Gateway {
 }
 
 // Start runs a server on dir, whose file system must have extended attributes. [Served] must be in the TestMain of the test binary. The caller closes it.
-func Start(ctx context.Context, dir string) (*Gateway, error) {
+func Start(ctx context.Context, dir string) (*Gateway, error) { return start(ctx, dir, "") }
+
+// StartForLarge is [Start] with what the server knows of objects and uploads in files below meta, an existing directory beside dir. In the extended attributes of ext4 there is
+// room for an upload of about 600 parts, and the server answers the completion of a larger one with 507.
+func StartForLarge(ctx context.Context, dir, meta string) (*Gateway, error) {
+	return start(ctx, dir, meta)
+}
+
+func start(ctx context.Context, dir, meta string) (*Gateway, error) {
 	var last error
 	for range 5 { // another process may take the port first
-		g, err := start(ctx, dir)
+		g, err := startOnce(ctx, dir, meta)
 		if err == nil {
 			return g, nil
 		}
@@ -61,17 +70,17 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 	return nil, last
 }
 
-func start(ctx context.Context, dir string) (*Gateway, error) {
+func startOnce(ctx context.Context, dir, meta string) (*Gateway, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own binary: %w", err)
 	}
-	g := &Gateway{dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))}
+	g := &Gateway{dir: dir, meta: meta, addr: fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))}
 	if _, err := new(net.Dialer).DialContext(ctx, "tcp", g.addr); err == nil {
 		return nil, fmt.Errorf("start gateway: %s is taken", g.addr)
 	}
 	g.cmd = exec.CommandContext(context.WithoutCancel(ctx), self)
-	g.cmd.Env = append(os.Environ(), childEnv+"="+dir, childListen+"="+g.addr)
+	g.cmd.Env = append(os.Environ(), childEnv+"="+dir, childListen+"="+g.addr, childMeta+"="+g.meta)
 	g.cmd.Stderr = os.Stderr
 	if g.alive, err = g.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start gateway: %w", err)

@@ -27,6 +27,14 @@ func TestGatewayAnswersUntilItIsClosed(t *testing.T) {
 	require.False(t, g.Healthy(t.Context()))
 }
 
+func TestGatewayForLarge(t *testing.T) {
+	dir, meta := t.TempDir(), t.TempDir()
+	g, err := s3gateway.StartForLarge(t.Context(), dir, meta)
+	require.NoError(t, err)
+	require.True(t, g.Healthy(t.Context()))
+	require.NoError(t, g.Close())
+}
+
 func TestGatewayKilledIsGone(t *testing.T) {
 	g := s3gateway.New(t)
 	require.NoError(t, g.Kill())
