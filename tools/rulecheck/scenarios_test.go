@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/require"
 )
 
@@ -292,5 +295,43 @@ func TestEveryAlertHasItsScenarios(t *testing.T) {
 	}
 	for _, rule := range readRules(t) {
 		require.Contains(t, fired, rule.Alert)
+	}
+}
+
+// TestScenariosShowWhatThereIs holds that scenarios are made of metrics that there are, with all of their labels: else what does not fire proves nothing.
+func TestScenariosShowWhatThereIs(t *testing.T) {
+	known := knownMetrics(t)
+	for _, s := range scenarios() {
+		for series := range s.metrics {
+			set, err := parser.NewParser(parser.Options{}).ParseMetric(series)
+			require.NoError(t, err)
+			name := set.Get(model.MetricNameLabel)
+			if name == "up" {
+				continue
+			}
+			for _, part := range []string{"_sum", "_count"} {
+				if whole := strings.TrimSuffix(name, part); known[whole].kind == "histogram" {
+					name = whole
+				}
+			}
+			require.Contains(t, known, name, "%s", s.name)
+			var own []string
+			set.Range(func(l labels.Label) {
+				if l.Name != model.MetricNameLabel {
+					own = append(own, l.Name)
+				}
+			})
+			require.ElementsMatch(t, known[name].labels, own, "%s: %s", s.name, name)
+		}
+	}
+}
+
+// TestWellShowsEverything holds that no alert keeps still in the scenarios for want of a metric.
+func TestWellShowsEverything(t *testing.T) {
+	known, shown := knownMetrics(t), well()
+	for _, rule := range readRules(t) {
+		for _, name := range checkExpr(t, known, rule.Alert, rule.Expr) {
+			require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(shown)), func(series string) bool { return strings.HasPrefix(series, name) }), "%s: %s", rule.Alert, name)
+		}
 	}
 }
