@@ -59,6 +59,15 @@ func readEpoch(ctx context.Context, store Store, n int64) (EpochRecord, error) {
 // errEpochTaken says that somebody else has written our epoch: a lease was removed by hand.
 var errEpochTaken = errors.New("somebody else has this epoch")
 
+// nextEpoch returns the one behind the highest that is written down, and behind after. That names have no room for it is an error: nobody would see what it ships.
+func nextEpoch(ctx context.Context, store Store, after int64) (int64, error) {
+	last, err := lastEpoch(ctx, store, after)
+	if err == nil && last >= maxEpoch {
+		err = fmt.Errorf("no epoch is left behind %d, which nobody can have reached: see %s and %s", last, LeaseKey(), EpochsPrefix())
+	}
+	return last + 1, err
+}
+
 // lastEpoch returns the highest epoch that is written down, at least after.
 func lastEpoch(ctx context.Context, store Store, after int64) (int64, error) {
 	from := ""

@@ -134,12 +134,12 @@ const maxTTL = time.Hour
 func (l *leaser) take(ctx context.Context, prev LeaseRecord, etag string) (*lease, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.ttl, fmt.Errorf("take the lease: no answer for %v", l.ttl))
 	defer cancel()
-	last, err := lastEpoch(ctx, l.store, prev.Epoch)
+	epoch, err := nextEpoch(ctx, l.store, prev.Epoch)
 	if err != nil {
 		return nil, err
 	}
 	rec := LeaseRecord{
-		Epoch: max(prev.Epoch, last) + 1, Holder: l.holder, Host: l.host, TTLMilli: l.ttl.Milliseconds(),
+		Epoch: epoch, Holder: l.holder, Host: l.host, TTLMilli: l.ttl.Milliseconds(),
 		Timeline: prev.Timeline, Offset: prev.Offset, ReplID: prev.ReplID,
 	}
 	held := &lease{leaser: l, rec: rec, previous: prev, writing: make(chan struct{}, 1), since: l.now()}
@@ -163,7 +163,7 @@ func readLease(ctx context.Context, store Store) (LeaseRecord, string, error) {
 	if _, damaged := errors.AsType[*DamagedError](err); err != nil && !damaged {
 		return LeaseRecord{}, "", err
 	}
-	if json.Unmarshal(text, &rec) != nil || rec.Epoch < 0 || rec.TTLMilli < 0 {
+	if json.Unmarshal(text, &rec) != nil || rec.Epoch < 0 || rec.Epoch > maxEpoch || rec.TTLMilli < 0 {
 		rec = LeaseRecord{}
 	}
 	return rec, obj.ETag, nil

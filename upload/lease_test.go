@@ -333,3 +333,28 @@ func TestLeasesNeverOverlap(t *testing.T) {
 		})
 	}
 }
+
+// TestEpochsEnd: names have room for so many, and what has a name of its own shape would be nobody's.
+func TestEpochsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		_, err := putRecord(t.Context(), store, LeaseKey(), LeaseRecord{Epoch: maxEpoch + 1, Released: true}, Condition{})
+		require.NoError(t, err)
+		h, err := testLeaser(store, "a").acquire(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, int64(1), h.rec.Epoch, "no sidecar wrote that lease")
+
+		_, err = putRecord(t.Context(), store, EpochKey(maxEpoch), EpochRecord{}, Condition{})
+		require.NoError(t, err)
+		for _, disabled := range []bool{false, true} {
+			l := newFakeLog(34)
+			l.Resync(fakeReplID(1), 0)
+			p := start(t, Options{LeaseDisabled: disabled}, l, store)
+			<-time.After(5 * time.Minute)
+			require.Contains(t, p.State().Error, "no epoch is left")
+			require.Zero(t, p.State().Stored)
+			p.end(t)
+		}
+		require.Len(t, store.objects, 2)
+	})
+}

@@ -231,12 +231,12 @@ func (u *Uploader) tenure(ctx context.Context) error {
 
 // unfenced ships under the next epoch without a lease.
 func (u *Uploader) unfenced(ctx context.Context) error {
-	var last int64
-	if err := u.persist(ctx, "list epochs", nil, func() (err error) { last, err = lastEpoch(ctx, u.store, 0); return err }); err != nil {
+	var epoch int64
+	if err := u.persist(ctx, "list epochs", nil, func() (err error) { epoch, err = nextEpoch(ctx, u.store, 0); return err }); err != nil {
 		return err
 	}
-	u.progress.took(LeaseRecord{Epoch: last + 1, Host: u.opt.Host})
-	t := &tenure{Uploader: u, store: &looseStore{Store: u.store}, epoch: last + 1, failures: map[string]int{}}
+	u.progress.took(LeaseRecord{Epoch: epoch, Host: u.opt.Host})
+	t := &tenure{Uploader: u, store: &looseStore{Store: u.store}, epoch: epoch, failures: map[string]int{}}
 	return t.work(ctx)
 }
 
