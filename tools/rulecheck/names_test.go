@@ -117,6 +117,9 @@ func TestRulesNameWhatThereIs(t *testing.T) {
 	known := knownMetrics(t)
 	operations, err := os.ReadFile(operationsFile)
 	require.NoError(t, err)
+	text, err := os.ReadFile(rulesFile)
+	require.NoError(t, err)
+	require.Len(t, regexp.MustCompile(`(?m)^ {8}for: \d+[mh]$`).FindAll(text, -1), len(readRules(t)), "each alert says for how long")
 	var seen []string
 	for _, rule := range readRules(t) {
 		require.Empty(t, rule.Record, "%s: the file has alerts", rule.Record)
