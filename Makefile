@@ -14,6 +14,10 @@ PKG       ?= ./...
 FUZZTIME  ?= 30s
 SOAK      ?= 20m
 BENCH     ?=
+CUTS      ?= 1000
+SEED      ?=
+# Tests that mount a file system of their own are left out, and that is said, where /dev/fuse cannot be opened.
+NO_FUSE   = $$( (exec 3</dev/fuse) 2>/dev/null || { echo 'power loss is not tested: /dev/fuse cannot be opened' >&2; echo '-skip=^Test(Mount|PowerCut)'; } )
 # The server that benchmarks compare with, once the servers are there.
 BENCH_SERVER = $$(scripts/servers.sh --list | sed -n 's/^redis-8\.0\t.*\t//p')/redis-server
 # goreleaser's dependencies are too many for each run of CI: release-check looks at that module.
@@ -79,11 +83,11 @@ servers: ## fetch the Redis and Valkey servers that the tests use
 
 .PHONY: test
 test: $(GOTESTSUM) servers ## run every test
-	$(GOTESTSUM) --format pkgname-and-test-fails -- -timeout 30m $(PKG)
+	$(GOTESTSUM) --format pkgname-and-test-fails -- -timeout 30m $(NO_FUSE) $(PKG)
 
 .PHONY: race
 race: $(GOTESTSUM) servers ## run every test under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails -- -race -timeout 60m $(PKG)
+	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails -- -race -timeout 60m $(NO_FUSE) $(PKG)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
@@ -107,6 +111,10 @@ rules: ## check alerts and board: their metrics exist, and the alerts fire when 
 .PHONY: crash
 crash: ## crash the file system at every operation, and see what is left
 	go test -count=1 -timeout 30m -run Crash $(PKG)
+
+.PHONY: power-loss
+power-loss: servers ## cut the power of the whole binary CUTS (1000) times, drawn from SEED (wants /dev/fuse and root)
+	AOFSIDECAR_E2E_CUTS=$(CUTS) AOFSIDECAR_E2E_SEED=$(SEED) go test -count=1 -timeout 24h -run 'TestPowerCut' -v ./e2e
 
 .PHONY: soak-rewrite
 soak-rewrite: servers ## fold what each server writes for SOAK (20m), round after round, and compare (AOFSIDECAR_E2E_SEED: as before)

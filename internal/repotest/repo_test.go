@@ -54,6 +54,7 @@ var allowedImports = map[string][]string{
 	// Apart from testenv, because versitygw is large, and most tests need no S3.
 	"internal/testenv/s3gateway": {},
 	"internal/fsx/fsxtest":       {"internal/fsx"},
+	"internal/fsx/fsxmount":      {"internal/fsx", "internal/fsx/fsxtest"},
 	"upload/storetest":           {"upload"},
 }
 
@@ -130,7 +131,7 @@ func TestImportsFollowTheFlow(t *testing.T) {
 }
 
 func TestOnlyTestsImportTestHelpers(t *testing.T) {
-	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/testenv/s3gateway", "internal/fsx/fsxtest", "upload/storetest"}
+	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/testenv/s3gateway", "internal/fsx/fsxtest", "internal/fsx/fsxmount", "upload/storetest"}
 	// What is never shipped may be built of them.
 	showing := []string{"internal/demo", "bench"}
 	for _, file := range sources(t) {
