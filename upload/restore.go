@@ -171,7 +171,7 @@ func (o RestoreOptions) resultName() string {
 	return o.DirName
 }
 
-// CheckTarget looks whether a restore may write to the directory, before an archive is opened, and changes nothing. Errors: ErrTargetNotEmpty; others are the disk's,
+// CheckTarget looks whether a restore may write to the directory, before an archive is opened, and changes nothing. Errors: ErrTargetNotEmpty, ErrInterrupted; others are the disk's,
 // or of options that are wrong.
 func CheckTarget(opt RestoreOptions) error {
 	opt, err := opt.withDefaults()
@@ -185,7 +185,7 @@ func CheckTarget(opt RestoreOptions) error {
 // Restore brings a state back out of an archive. The directory changes by one rename at the end, when all was verified and synced; before, and after a crash or an
 // error at any moment, nothing in it has changed but that .aofsidecar-restore may be there, which the next restore removes.
 //
-// Errors: ErrTargetNotEmpty, ErrHeld, ErrNoBackup, *WindowError, *HoleError, *GuardError, *DoubtError, *DamagedError, *IdentityError, *EngineError, *SpaceError; others
+// Errors: ErrTargetNotEmpty, ErrInterrupted, ErrHeld, ErrNoBackup, *WindowError, *HoleError, *GuardError, *DoubtError, *DamagedError, *IdentityError, *EngineError, *SpaceError; others
 // are the store's or the disk's, and ctx's cause.
 func Restore(ctx context.Context, store Store, opt RestoreOptions) (RestoreReport, error) {
 	begun := time.Now()

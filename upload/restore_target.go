@@ -31,7 +31,9 @@ const (
 // What Restore may find in the directory; test with errors.Is.
 var (
 	ErrTargetNotEmpty = errors.New("the directory is not empty")
-	ErrHeld           = errors.New("held by another process")
+	// ErrInterrupted comes with ErrTargetNotEmpty: the data are not under their name, and what was there before is. Whoever boots from the directory has nothing.
+	ErrInterrupted = errors.New("a restore by force was interrupted")
+	ErrHeld        = errors.New("held by another process")
 )
 
 // SpaceError says that a result does not fit.
@@ -69,6 +71,13 @@ func (t *target) check() error {
 	}
 	if err != nil {
 		return fmt.Errorf("read target: %w", err)
+	}
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	if kept := t.name + keptSuffix; !t.force && names[kept] && !names[t.name] {
+		return fmt.Errorf("%w: %w: %s has %s, and no %s; rename it, or restore with --force", ErrTargetNotEmpty, ErrInterrupted, t.dir, kept, t.name)
 	}
 	for _, e := range entries {
 		switch e.Name() {

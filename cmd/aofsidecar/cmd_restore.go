@@ -197,7 +197,7 @@ func (f *restoreFlags) run(ctx context.Context, config Config, options upload.Re
 func (f *restoreFlags) excuse(err error) string {
 	_, none := errors.AsType[*NoArchiveError](err)
 	switch {
-	case f.ifTargetEmpty && errors.Is(err, upload.ErrTargetNotEmpty):
+	case f.ifTargetEmpty && errors.Is(err, upload.ErrTargetNotEmpty) && !errors.Is(err, upload.ErrInterrupted):
 		return err.Error()
 	case f.ifBackup && (none || errors.Is(err, upload.ErrNoBackup)):
 		return err.Error()

@@ -13,6 +13,8 @@ func judgeArchive(err error) (v verdict, ok bool) {
 		return verdict{code: exitUsage, hint: "set archive.lease.enabled: false if nothing else ships there, or use a store with conditional writes"}, true
 	case errors.Is(err, upload.ErrNoBackup):
 		return verdict{code: exitNothing, hint: "aofsidecar list, to see what there is"}, true
+	case errors.Is(err, upload.ErrInterrupted):
+		return verdict{code: exitFull, hint: "rename what was there before, or restore once more with --force, which leaves it where it is"}, true
 	case errors.Is(err, upload.ErrTargetNotEmpty):
 		return verdict{code: exitFull, hint: "an empty directory, --force to replace what is there, or --if-target-empty to leave it"}, true
 	case errors.Is(err, upload.ErrHeld):
