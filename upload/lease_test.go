@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -356,5 +357,35 @@ func TestEpochsEnd(t *testing.T) {
 			p.end(t)
 		}
 		require.Len(t, store.objects, 2)
+	})
+}
+
+// TestClockStepsUnderALease: a clock that steps ahead costs the lease at most once, and that for a moment; one that steps back costs nothing.
+func TestClockStepsUnderALease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, store := newFakeLog(35), newMemStore()
+		l.Resync(fakeReplID(1), 0)
+		u, err := New(Options{}, l, store)
+		require.NoError(t, err)
+		var step atomic.Int64
+		u.leaser.wall = func() time.Time { return time.Now().Add(time.Duration(step.Load())) }
+		done := make(chan error, 1)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { done <- u.Run(ctx) }()
+		traffic(l, 20)
+		for i, s := range []time.Duration{time.Hour, time.Hour - 5*time.Second, 0, -time.Hour, -time.Hour + time.Minute} {
+			step.Store(int64(s))
+			traffic(l, 60)
+			<-time.After(testTTL)
+			off, ok := u.Shipped()
+			require.True(t, ok)
+			require.Equal(t, l.End(), off, "step %d: %+v", i, u.State())
+			require.Equal(t, []int64{2, 2, 2, 2, 3}[i], u.State().Lease.Epoch)
+		}
+		requireValid(t, store, l)
+		require.Empty(t, l.asked)
+		stop()
+		require.NoError(t, <-done)
 	})
 }
