@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -43,7 +44,10 @@ func TestRestoreCrashesAtEveryPoint(t *testing.T) {
 	fsys := fsxtest.New()
 	require.NoError(t, fsx.MkdirAllDurable(fsys, "/d", 0o750))
 	seen := map[bool]int{}
+	var mu sync.Mutex // base and increment are written beside one another
 	fsys.OnOp(func(n int, op fsxtest.Op) {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, crash := range fsxtest.Crashes(uint64(n)) {
 			clone := fsys.CrashClone(crash)
 			done := exists(t, clone, "/d/appendonlydir")
@@ -80,7 +84,10 @@ func TestRestoreByForceCrashesAtEveryPoint(t *testing.T) {
 		require.NoError(t, fsx.MkdirAllDurable(fsys, "/d/appendonlydir", 0o750))
 		require.NoError(t, fsx.ReplaceFile(fsys, "/d/appendonlydir/old", []byte("old"), 0o640))
 		states := map[string]int{}
+		var mu sync.Mutex
 		mem.OnOp(func(n int, op fsxtest.Op) {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, crash := range fsxtest.Crashes(uint64(n)) {
 				clone := mem.CrashClone(crash)
 				switch {
@@ -122,7 +129,10 @@ func TestRestoreWhenAStepFails(t *testing.T) {
 			fsys := fsxtest.New()
 			require.NoError(t, fsx.MkdirAllDurable(fsys, "/d", 0o750))
 			left, failed := skip, false
+			var mu sync.Mutex
 			fsys.FailOp(func(op fsxtest.Op) error {
+				mu.Lock()
+				defer mu.Unlock()
 				if op.Kind != kind || failed {
 					return nil
 				}
