@@ -109,8 +109,8 @@ func TestLeaseOfASuspendedMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemStore()
 		l := testLeaser(store, "a")
-		var slept time.Duration
-		l.wall = func() time.Time { return time.Now().Add(slept) }
+		var slept atomic.Int64
+		l.wall = func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }
 		a, err := l.acquire(t.Context())
 		require.NoError(t, err)
 		var why error
@@ -120,11 +120,11 @@ func TestLeaseOfASuspendedMachine(t *testing.T) {
 				return err
 			}
 			require.NoError(t, a.valid())
-			slept = -time.Hour // a step back of the clock is no matter
+			slept.Store(-int64(time.Hour)) // a step back of the clock is no matter
 			require.NoError(t, a.valid())
-			slept = testTTL - 5*time.Second
+			slept.Store(int64(testTTL - 5*time.Second))
 			require.NoError(t, a.valid(), "a short sleep is none")
-			slept = 2 * testTTL
+			slept.Store(int64(2 * testTTL))
 			require.ErrorIs(t, a.valid(), ErrLeaseLost)
 			_, err := fenced.Put(ctx, "x", bytesBody([]byte("x")), Condition{})
 			require.ErrorIs(t, err, ErrLeaseLost)
