@@ -40,7 +40,8 @@
 //
 // # Faults
 //
-// [Proxy] stands between two loopback addresses and breaks connections after an exact number of bytes.
+// [Proxy] stands between two loopback addresses and breaks connections after an exact number of bytes. [Witness] is one that remembers what a sidecar
+// has acknowledged as durable, and holds its log to that.
 //
 // # Concurrency
 //

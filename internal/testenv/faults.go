@@ -38,6 +38,9 @@ type Link struct {
 	BytesPerSecond int
 	// Latency holds back every chunk that was read by this long.
 	Latency time.Duration
+
+	// tap sees every chunk as it was read, before it is forwarded.
+	tap func(chunk []byte)
 }
 
 // Plan is what happens to one connection. The zero value is a faithful connection.

@@ -59,6 +59,9 @@ func (p *Proxy) pump(l *link, src, dst *net.TCPConn, s *script, index int, count
 		}
 		n, err := src.Read(buf[:s.room(len(buf))])
 		if n > 0 {
+			if s.link.tap != nil {
+				s.link.tap(buf[:n])
+			}
 			s.corrupt(buf[:n])
 			if !l.hold(s.pause(n)) {
 				return

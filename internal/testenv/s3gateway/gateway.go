@@ -71,11 +71,15 @@ func start(ctx context.Context, dir, meta string) (*Gateway, error) {
 }
 
 func startOnce(ctx context.Context, dir, meta string) (*Gateway, error) {
+	return startAt(ctx, dir, meta, fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort)))
+}
+
+func startAt(ctx context.Context, dir, meta, addr string) (*Gateway, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own binary: %w", err)
 	}
-	g := &Gateway{dir: dir, meta: meta, addr: fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))}
+	g := &Gateway{dir: dir, meta: meta, addr: addr}
 	if _, err := new(net.Dialer).DialContext(ctx, "tcp", g.addr); err == nil {
 		return nil, fmt.Errorf("start gateway: %s is taken", g.addr)
 	}
@@ -129,6 +133,19 @@ func (g *Gateway) Healthy(ctx context.Context) bool {
 
 // Kill ends the server at once, as kill -9; what it has answered is on its disk. Close is still to be called.
 func (g *Gateway) Kill() error { return g.cmd.Process.Kill() }
+
+// Restart kills the server and starts it again, on the same address and directory.
+func (g *Gateway) Restart(ctx context.Context) error {
+	if err := errors.Join(g.Kill(), g.Close()); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	again, err := startAt(ctx, g.dir, g.meta, g.addr)
+	if err != nil {
+		return err
+	}
+	*g = *again
+	return nil
+}
 
 // Close ends the server and waits for it.
 func (g *Gateway) Close() error {

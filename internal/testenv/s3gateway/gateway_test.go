@@ -40,3 +40,14 @@ func TestGatewayKilledIsGone(t *testing.T) {
 	require.NoError(t, g.Kill())
 	require.Eventually(t, func() bool { return !g.Healthy(t.Context()) }, testPatience, testPatience/1000)
 }
+
+func TestGatewayIsRestartedWhereItWas(t *testing.T) {
+	g := s3gateway.New(t)
+	addr := g.Addr()
+	for range 2 {
+		require.NoError(t, g.Kill())
+		require.NoError(t, g.Restart(t.Context()))
+		require.Equal(t, addr, g.Addr())
+		require.True(t, g.Healthy(t.Context()))
+	}
+}
