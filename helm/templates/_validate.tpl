@@ -111,6 +111,9 @@
 {{- if and (not .Values.persistence.enabled) (not $archived) -}}
 {{- fail "without persistence.enabled and config.archive.url nothing would be kept: set one of them" -}}
 {{- end -}}
+{{- if and (eq .Values.mode "with-redis") .Values.restore.enabled -}}
+{{- include "aofsidecar.validateFolder" . -}}
+{{- end -}}
 {{- $several := gt (int .Values.replicas) 1 -}}
 {{- if and .Values.persistence.existingClaim $several -}}
 {{- fail "persistence.existingClaim is one volume and replicas more than one pod: leave it out, each pod then gets a claim of its own" -}}
@@ -125,6 +128,24 @@
 {{- if and (not .Values.server.persistence.enabled) (or (not $archived) (not .Values.restore.enabled)) -}}
 {{- fail "without server.persistence.enabled each new pod begins empty unless it is restored: set config.archive.url and restore.enabled" -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The restore has to see what the sidecar ships to, in a volume that both have, and /data as the server left it: an archive that it does not find is a server that starts empty. */}}
+{{- define "aofsidecar.validateFolder" -}}
+{{- $url := include "aofsidecar.setting" (list . "archive.url" "") -}}
+{{- $mounted := false -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $path := trimSuffix "/" .mountPath -}}
+{{- if or (eq $path "/data") (hasPrefix "/data/" $path) -}}
+{{- fail (printf "extraVolumeMounts has %s, and the server's volume would never be empty for the restore: mount it outside of /data" .mountPath) -}}
+{{- end -}}
+{{- if hasPrefix (printf "%s/" $path) (printf "%s/" (trimPrefix "file://" $url)) -}}
+{{- $mounted = true -}}
+{{- end -}}
+{{- end -}}
+{{- if and (hasPrefix "file://" $url) (not $mounted) -}}
+{{- fail (printf "config.archive.url is %s, which is on no volume that the pod's containers share, and the restore would find no backup there: mount one by extraVolumes and extraVolumeMounts" $url) -}}
 {{- end -}}
 {{- end -}}
 

@@ -54,6 +54,9 @@ func TestWorkflowsCallTargets(t *testing.T) {
 			require.NotEmpty(t, j.RunsOn, "%s: %s", file, name)
 			require.Positive(t, j.Timeout, "%s: %s", file, name)
 			require.NotEmpty(t, j.Steps, "%s: %s", file, name)
+			if j.Container != "" {
+				require.Equal(t, "safe.directory", j.Env["GIT_CONFIG_KEY_0"], "%s: %s: in a container the checkout is another user's", file, name)
+			}
 			for _, s := range j.Steps {
 				require.NotEqual(t, s.Uses == "", s.Run == "", "%s: %s: a step either uses or runs", file, name)
 				if s.Uses != "" {
@@ -84,6 +87,7 @@ func TestReleaseNamesWhatExists(t *testing.T) {
 		Images []struct {
 			Dockerfile string   `yaml:"dockerfile"`
 			Files      []string `yaml:"extra_files"`
+			Tags       []string `yaml:"tags"`
 		} `yaml:"dockers_v2"`
 	}
 	text, err := os.ReadFile(filepath.Join(root, ".goreleaser.yaml"))
@@ -102,6 +106,10 @@ func TestReleaseNamesWhatExists(t *testing.T) {
 	require.Len(t, release.Images, 1)
 	require.FileExists(t, filepath.Join(root, release.Images[0].Dockerfile))
 	require.Equal(t, release.Images[0].Files, imageContext(t, root), "the image is built from the same files here and there")
+	require.Contains(t, release.Images[0].Tags, "{{ .Version }}", "the chart asks for its appVersion")
+	chart, err := os.ReadFile(filepath.Join(root, "helm", "Chart.yaml"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^appVersion: "[0-9]`, string(chart), "a version, as the image's tag has it: without a v")
 }
 
 // imageContext lists what .dockerignore leaves to the image's build.

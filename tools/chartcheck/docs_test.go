@@ -45,10 +45,14 @@ func TestSnippets(t *testing.T) {
 	require.Equal(t, 2, rendered)
 	require.Equal(t, 3, added)
 
-	drill := regexp.MustCompile(`(?s)<<'EOF'\n(.*?)EOF\n`).FindStringSubmatch(string(text))
-	require.NotNil(t, drill)
-	pod := only[*core.Pod](t, decode(t, drill[1]))
-	require.Equal(t, "restore", pod.Spec.InitContainers[0].Args[0])
+	manifests := regexp.MustCompile(`(?s)<<'EOF'\n(.*?)EOF\n`).FindAllStringSubmatch(string(text), -1)
+	require.Len(t, manifests, 2)
+	drill, files := only[*core.Pod](t, decode(t, manifests[0][1])), only[*core.Pod](t, decode(t, manifests[1][1]))
+	require.Equal(t, "restore", drill.Spec.InitContainers[0].Args[0])
+	require.True(t, files.Spec.Containers[0].VolumeMounts[0].ReadOnly, "the directory has one writer")
+	set, spec := example(t, "standalone")
+	require.Equal(t, *spec.SecurityContext.FSGroup, *files.Spec.SecurityContext.FSGroup)
+	require.Equal(t, strings.ReplaceAll(set.Spec.VolumeClaimTemplates[0].Name+"-"+set.Name+"-0", "-r-", "-cache-"), files.Spec.Volumes[0].PersistentVolumeClaim.ClaimName)
 }
 
 // expanded is a container with $(NAME) in its environment replaced, as the kubelet does it: by a variable above.

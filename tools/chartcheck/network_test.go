@@ -16,11 +16,12 @@ func TestNetworkPolicy(t *testing.T) {
 		name, example, values string
 		in, out               []int
 	}{
-		{"a mirror", "standalone", on, []int{9379}, []int{53, 53, 6379, 443}},
+		{"a mirror", "standalone", on, []int{9379}, []int{53, 53, 6379, 443, 80}},
 		{"a mirror of another port, to another S3", "standalone-full", on, []int{9400, 0}, []int{53, 53, 6380, 443, 9000, 80}},
-		{"to an S3 without TLS", "standalone", on + "config: {archive: {s3: {endpoint: 'http://minio'}}}", []int{9379}, []int{53, 53, 6379, 443, 80}},
+		{"to an S3 without TLS", "standalone", on + "config: {archive: {s3: {endpoint: 'http://minio'}}}", []int{9379}, []int{53, 53, 6379, 443, 80, 80}},
+		{"with keys of its own", "standalone", on + "s3: {existingSecret: s}", []int{9379}, []int{53, 53, 6379, 443}},
 		{"to a folder", "standalone", on + "config: {archive: {url: 'file:///archive'}}", []int{9379}, []int{53, 53, 6379}},
-		{"by a socket", "standalone", on + "config: {upstream: {addr: /run/redis.sock}}", []int{9379}, []int{53, 53, 443}},
+		{"by a socket", "standalone", on + "config: {upstream: {addr: /run/redis.sock}}", []int{9379}, []int{53, 53, 443, 80}},
 		{"a server", "with-redis", on, []int{9379, 6379}, []int{53, 53, 6379, 443}},
 	}
 	for _, test := range tests {

@@ -96,19 +96,20 @@ func requireRestricted(t *testing.T, spec core.PodSpec) {
 	}
 }
 
-// TestPortsHaveNames finds what probes and Services name among the ports of the pod.
-func TestPortsHaveNames(t *testing.T) {
+// TestPorts finds what probes name, and Services number, among the ports of the pod.
+func TestPorts(t *testing.T) {
 	t.Parallel()
 	for _, file := range examples(t) {
 		t.Run(shown(file), func(t *testing.T) {
 			t.Parallel()
 			objects := decode(t, render(t, "--values", file))
-			names := map[string]string{}
+			names, numbers := map[string]string{}, []int32(nil)
 			for _, c := range containers(only[*apps.StatefulSet](t, objects).Spec.Template.Spec) {
 				for _, p := range c.Ports {
 					require.Empty(t, validation.IsValidPortName(p.Name))
 					require.Emptyf(t, names[p.Name], "%s and %s have the same", names[p.Name], c.Name)
 					names[p.Name] = c.Name
+					numbers = append(numbers, p.ContainerPort)
 				}
 				for _, probe := range []*core.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
 					switch {
@@ -122,7 +123,8 @@ func TestPortsHaveNames(t *testing.T) {
 			}
 			for _, service := range all[*core.Service](objects) {
 				for _, p := range service.Spec.Ports {
-					require.NotEmpty(t, names[p.TargetPort.StrVal])
+					require.Positivef(t, p.TargetPort.IntValue(), "%s: before 1.32 Kubernetes finds no port of a native sidecar by its name", p.Name)
+					require.Contains(t, numbers, p.TargetPort.IntVal)
 				}
 			}
 		})
