@@ -53,6 +53,21 @@ func TestArchiveWithoutConditions(t *testing.T) {
 	}
 }
 
+// The doctor names the two rights that are easily left out, as the work goes on without them for a while: to be told that an object is not there, and to find uploads that never ended.
+func TestDoctorMissesRights(t *testing.T) {
+	t.Parallel()
+	upstream := testenv.StartServer(t, testenv.Pick(t, "redis-8.0"))
+	a := newArchive(t, true)
+	denied := func(match func(*http.Request) bool) s3gateway.Fault {
+		return s3gateway.Fault{Kind: s3gateway.Answer, Match: match, Status: http.StatusForbidden, Code: "AccessDenied"}
+	}
+	a.proxy.Plan(denied(s3gateway.On("ListMultipartUploads")), denied(func(r *http.Request) bool { return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/lease.json") }))
+	looked := a.command(t, "doctor", "--measure", "100ms", "--set", "upstream.addr="+upstream.Addr(), "--set", "aof.dir="+t.TempDir())
+	require.Equal(t, 1, looked.code, "%+v", looked)
+	require.Regexp(t, `(?m)^warn +multipart .*AccessDenied.*\n +.*s3:ListBucketMultipartUploads`, looked.stdout)
+	require.Regexp(t, `(?m)^fail +lease .*AccessDenied.*\n +.*allow GET below this prefix, and LIST of it`, looked.stdout)
+}
+
 // Credentials that last for seconds are refused for a while: first with a wrong key, then as expired. The mirror goes on, says so, and when they are good again ships all of it.
 func TestArchiveCredentialsExpire(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,15 +72,19 @@ func (d *archiveDoctor) findings() []finding {
 // failed is a finding about an error.
 func (d *archiveDoctor) failed(check, what string, err error) finding {
 	next := "check archive.url, the network and the credentials (AWS environment, shared files, the role of the pod or instance)"
-	if failure, ok := errors.AsType[*upload.StoreError](err); ok {
-		switch failure.Code {
-		case "AccessDenied", "Forbidden", "403", "EACCES", "EPERM", "EROFS":
-			next = "allow " + what + " below this prefix; docs/s3.md has the policies"
-		case "NoSuchBucket":
-			next = "make the bucket, or check its name"
-		}
+	switch failure, ok := errors.AsType[*upload.StoreError](err); {
+	case d.denied(err):
+		next = "allow " + what + " below this prefix; docs/s3.md has the policies"
+	case ok && failure.Code == "NoSuchBucket":
+		next = "make the bucket, or check its name"
 	}
 	return fail(check, fmt.Sprintf("%s: %v", what, err), next)
+}
+
+// denied tells that the store knows us, and does not let us.
+func (d *archiveDoctor) denied(err error) bool {
+	failure, ok := errors.AsType[*upload.StoreError](err)
+	return ok && slices.Contains([]string{"AccessDenied", "Forbidden", "403", "EACCES", "EPERM", "EROFS"}, failure.Code)
 }
 
 func (d *archiveDoctor) checkPut() finding {
@@ -155,6 +160,10 @@ func (d *archiveDoctor) checkMultipart() finding {
 	if object.Size != multipartBytes {
 		return fail(check, fmt.Sprintf("an object of %d bytes is stored as one of %d", int64(multipartBytes), object.Size), "use another store")
 	}
+	if _, err := d.a.store.Sweep(d.ctx, scratchPrefix, time.Unix(0, 0)); err != nil { // of before 1970: none
+		return warn(check, fmt.Sprintf("large objects go in parts, and retention will not find those of uploads that never end: %v", err),
+			"allow s3:ListBucketMultipartUploads on the bucket, or have a lifecycle rule give up such uploads; see docs/s3.md")
+	}
 	return ok(check, "large objects go in parts")
 }
 
@@ -226,7 +235,7 @@ func (d *archiveDoctor) checkDelete() finding {
 		return ok(check, "objects can be removed")
 	case err == nil:
 		return ok(check, "objects can be removed; archive.retention is off")
-	case errors.Is(err, upload.ErrRetained), d.failed(check, "DELETE", err).Next != d.failed(check, "DELETE", errors.New("")).Next:
+	case errors.Is(err, upload.ErrRetained), d.denied(err):
 		return warn(check, fmt.Sprintf("objects cannot be removed, the scratch ones at %s included: %v", scratchPrefix, err),
 			"nothing, if that is meant: retention then counts what it would remove, and a lifecycle rule of the bucket can do it; see docs/s3.md")
 	}
@@ -244,7 +253,11 @@ func (d *archiveDoctor) checkLease() finding {
 	case isNotFound(err):
 		return ok(check, "nobody has shipped there with a lease")
 	case err != nil:
-		return d.failed(check, "GET of the lease", err)
+		found := d.failed(check, "GET of the lease", err)
+		if d.denied(err) {
+			found.Next = "allow GET below this prefix, and LIST of it, without which S3 denies what is not there; docs/s3.md has the policies"
+		}
+		return found
 	case lease.Released:
 		return ok(check, "free; epoch %d", lease.Epoch)
 	}

@@ -190,6 +190,9 @@
 {{- with regexFind $secret .Values.server.extraConfig -}}
 {{- fail (printf "server.extraConfig has %s, which would be readable in a ConfigMap: use auth.existingSecret" (trim .)) -}}
 {{- end -}}
+{{- if regexMatch `(?im)^\s*["']?user["']?\s.*[\s"'](>|\\x3e)` .Values.server.extraConfig -}}
+{{- fail "server.extraConfig has a user with a password, which would be readable in a ConfigMap: write its SHA-256 (#...), or mount an aclfile from a Secret" -}}
+{{- end -}}
 {{- range .Values.server.extraArgs -}}
 {{- with regexFind `(?i)^--(dir|port|appendonly|appenddirname|appendfilename|shutdown-timeout|requirepass|masterauth|primaryauth)\b` (trim .) -}}
 {{- fail (printf "server.extraArgs has %s, which the chart sets: leave it out" .) -}}

@@ -23,6 +23,8 @@ func TestNetworkPolicy(t *testing.T) {
 		{"to a folder", "standalone", on + "config: {archive: {url: 'file:///archive'}}", []int{9379}, []int{53, 53, 6379}},
 		{"by a socket", "standalone", on + "config: {upstream: {addr: /run/redis.sock}}", []int{9379}, []int{53, 53, 443, 80}},
 		{"a server", "with-redis", on, []int{9379, 6379}, []int{53, 53, 6379, 443}},
+		{"replicas of another release", "with-redis-replicas", on, []int{9379, 6379}, []int{53, 53, 6379, 6379, 443, 80}},
+		{"replicas of another port", "with-redis", on + "server: {extraConfig: \"maxmemory 1gb\\nREPLICAOF main 6390\\n\"}", []int{9379, 6379}, []int{53, 53, 6379, 6390, 443}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -64,6 +64,7 @@ func TestRefused(t *testing.T) {
 		{"another directory of the server", withRedis, "server: {extraConfig: \"maxmemory 1gb\\n  dir /tmp\\n\"}", "server.extraConfig has dir, which the chart sets"},
 		{"no log of the server", withRedis, "server: {extraConfig: 'AppendOnly no'}", "server.extraConfig has AppendOnly, which the chart sets"},
 		{"a password in the server's ConfigMap", withRedis, "server: {extraConfig: 'requirepass hush'}", "server.extraConfig has requirepass, which would be readable"},
+		{"a user's password in the server's ConfigMap", withRedis, "server: {extraConfig: 'user app on +@all ~* >hush'}", "server.extraConfig has a user with a password, which would be readable"},
 		{"no log of the server by argument", withRedis, "server: {extraArgs: [--appendonly, 'no']}", "server.extraArgs has --appendonly, which the chart sets"},
 		{"annotations of nobody", standalone, "serviceAccount: {create: false, annotations: {a: b}}", "serviceAccount.annotations have no effect"},
 		{"a budget of nothing", standalone, "podDisruptionBudget: {enabled: true, minAvailable: 1}", "no node could be drained"},
