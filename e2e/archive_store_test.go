@@ -61,7 +61,9 @@ func TestDoctorMissesRights(t *testing.T) {
 	denied := func(match func(*http.Request) bool) s3gateway.Fault {
 		return s3gateway.Fault{Kind: s3gateway.Answer, Match: match, Status: http.StatusForbidden, Code: "AccessDenied"}
 	}
-	lease := func(r *http.Request) bool { return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/lease.json") }
+	lease := func(r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/lease.json")
+	}
 	a.proxy.Plan(denied(s3gateway.On("ListMultipartUploads")), denied(lease))
 	looked := a.command(t, "doctor", "--measure", "100ms", "--set", "upstream.addr="+upstream.Addr(), "--set", "aof.dir="+t.TempDir())
 	require.Equal(t, 1, looked.code, "%+v", looked)
