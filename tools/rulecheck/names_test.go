@@ -78,7 +78,7 @@ func checkExpr(t *testing.T, known map[string]metric, where, text string) []stri
 		names = append(names, name)
 		if call := enclosingCall(path); slices.Contains([]string{"rate", "increase"}, call) {
 			require.NotEqual(t, "gauge", found.kind, "%s: %s of a gauge", where, call)
-		} else {
+		} else if !slices.Contains([]string{"last_over_time", "present_over_time"}, call) { // who writes these means the number itself
 			require.Equal(t, "gauge", found.kind, "%s: %s is counted since the start of a process: rate or increase", where, name)
 		}
 		return nil
@@ -145,7 +145,8 @@ func TestExpressionsThatAreWrongAreFound(t *testing.T) {
 		"aofsidecar_disk_full": false, `aofsidecar_lag_seconds{stage="received"}`: false, "rate(aofsidecar_received_bytes_total[5m])": false,
 		"sum by (le) (rate(aofsidecar_fsync_duration_seconds_bucket[5m]))": false,
 		"aofsidecar_disk_fuel": true, `aofsidecar_disk_full{stage="received"}`: true, "sum by (stage) (aofsidecar_disk_full)": true, "aofsidecar_received_bytes_total": true,
-		"rate(aofsidecar_disk_full[5m])": true, "aofsidecar_fsync_duration_seconds": true, "aofsidecar_disk_full and on (stage) aofsidecar_disk_full": true, "1 +": true, "1": true,
+		"last_over_time(aofsidecar_received_bytes_total[5m])": false,
+		"rate(aofsidecar_disk_full[5m])":                      true, "aofsidecar_fsync_duration_seconds": true, "aofsidecar_disk_full and on (stage) aofsidecar_disk_full": true, "1 +": true, "1": true,
 	} {
 		require.Equal(t, wrong, fails(func(t *testing.T) { checkExpr(t, known, "", text) }), "%s", text)
 	}

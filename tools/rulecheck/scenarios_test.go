@@ -245,6 +245,7 @@ func archiveScenarios() []scenario {
 		{name: "no base for seven hours", metrics: well().but(metrics{`aofsidecar_shipped_offset`: ""}), minutes: 7 * 60, fires: []string{"AofsidecarArchiveHasNoBase"}, atEnd: true},
 		{name: "a gap", metrics: well().but(metrics{`aofsidecar_archive_gaps_total`: "0x20 1x60"}), fires: []string{"AofsidecarArchiveGap"}, atEnd: true},
 		{name: "a gap, and a restart", metrics: well().but(metrics{`aofsidecar_archive_gaps_total`: "0x20 1x5 0x60", `process_start_time_seconds`: "-86400x26 1560x60"}), fires: []string{"AofsidecarArchiveGap"}, atEnd: true},
+		{name: "a gap before the first scrape, at a start with a full spool", metrics: well().but(metrics{`aofsidecar_archive_gaps_total`: "1"}), fires: []string{"AofsidecarArchiveGap"}, atEnd: true},
 		{name: "the spool fills", metrics: well().but(metrics{`aofsidecar_archive_disk_used_bytes`: "12e9x10 70e9x60"}), fires: []string{"AofsidecarSpoolFilling"}, atEnd: true},
 		{name: "no limit of the spool", metrics: well().but(metrics{`aofsidecar_archive_disk_used_bytes`: "12e12", `aofsidecar_archive_spool_limit_bytes`: ""})},
 		{name: "another sidecar takes the lease", metrics: well().but(metrics{
