@@ -140,7 +140,7 @@ func TestArchiveOfAWipedUpstream(t *testing.T) {
 			t.Parallel()
 			family := testenv.Pick(t, "redis-7.0")
 			upstream := testenv.StartServer(t, family)
-			work := newWorkload(t, newSeed(t), upstream, workload.Options{NoFlush: true, NoFieldTTL: true})
+			work := newWorkload(t, newSeed(t), upstream, workload.Options{NoFlush: true, NoFieldTTL: true, LongExpiry: true})
 			write(t, upstream, work, 500)
 			a := newArchive(t, s3)
 			m := a.newMirror(t, upstream.Addr())

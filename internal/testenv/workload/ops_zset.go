@@ -111,7 +111,8 @@ func (r *run) polygon() {
 	r.do(args...)
 }
 
-// sortOps read what SORT's BY and GET patterns point to: strings and hashes whose fields do not expire.
+// sortOps read what SORT's BY and GET patterns point to: strings, and hashes that no RENAME brings fields to that expire. Of a field that is past its time GET
+// finds nothing on Valkey 9, and the value on its replicas.
 func sortOps() []op {
 	prepare := func(r *run) string {
 		key := r.key(kindList)
@@ -120,12 +121,12 @@ func sortOps() []op {
 		for i := range 4 {
 			r.do("SET", kindWeight+":"+itoa(i), r.n(50))
 		}
-		r.do("HSET", keyName(kindHash, r.n(3)), "f1", r.value())
+		r.do("HSET", keyName(kindRecord, r.n(3)), "f1", r.value())
 		return key
 	}
 	return []op{
 		{row: "SORT", weight: 1, run: func(r *run) {
-			r.do("SORT", prepare(r), "BY", r.weights(), "GET", "#", "GET", kindHash+":*->f1", "STORE", r.key(kindList))
+			r.do("SORT", prepare(r), "BY", r.weights(), "GET", "#", "GET", kindRecord+":*->f1", "STORE", r.key(kindList))
 		}},
 		{row: "SORT", weight: 1, run: func(r *run) { r.do("SORT", r.key(kindSet), "ALPHA", "LIMIT", 0, 10, "STORE", r.key(kindList)) }},
 		{row: "SORT", weight: 1, run: func(r *run) { r.do("SORT", r.key(kindSet), "BY", "nosort", "STORE", r.key(kindList)) }},

@@ -21,6 +21,7 @@ const (
 	kindAuto   = "stream" // ids from the server
 	kindIDs    = "ids"    // ids from here
 	kindWeight = "weight" // strings for SORT BY
+	kindRecord = "record" // hashes for SORT GET
 	kindVector = "vec"
 )
 
