@@ -15,6 +15,7 @@ FUZZTIME  ?= 30s
 SOAK      ?= 20m
 BENCH     ?=
 CUTS      ?= 1000
+KILLS     ?= 1000
 SEED      ?=
 # Tests that mount a file system of their own are left out, and that is said, where /dev/fuse cannot be opened.
 NO_FUSE   = $$( (exec 3</dev/fuse) 2>/dev/null || { echo 'power loss is not tested: /dev/fuse cannot be opened' >&2; echo '-skip=^Test(Mount|PowerCut)'; } )
@@ -111,6 +112,10 @@ rules: ## check alerts and board: their metrics exist, and the alerts fire when 
 .PHONY: crash
 crash: ## crash the file system at every operation, and see what is left
 	go test -count=1 -timeout 30m -run Crash $(PKG)
+
+.PHONY: kills
+kills: servers ## kill the sidecar with SIGKILL KILLS (1000) times, and upstreams and archives with it, drawn from SEED
+	AOFSIDECAR_E2E_KILLS=$(KILLS) AOFSIDECAR_E2E_SEED=$(SEED) go test -count=1 -timeout 24h -parallel 3 -run 'TestKilledAnywhere' -v ./e2e
 
 .PHONY: power-loss
 power-loss: servers ## cut the power of the whole binary CUTS (1000) times, drawn from SEED (wants /dev/fuse and root)

@@ -29,6 +29,12 @@ type Witness struct {
 type Heard struct {
 	// Full and Partial are the answers +FULLRESYNC and +CONTINUE; Needless are those of Full on a history of which the sidecar had acknowledged something.
 	Full, Partial, Needless int
+	// Again counts those of Partial from before a FACK, less than a mark's distance: the log has the bytes until the upstream has agreed to send them again, and they are promised anew
+	// when the next FACK comes. AgainBytes are they.
+	Again      int
+	AgainBytes int64
+	// Lower counts connections whose first FACK was less than one before.
+	Lower int
 	// Facks are the acknowledgements with a FACK, and Facked the bytes of stream that they are about.
 	Facks  int
 	Facked int64
@@ -79,6 +85,17 @@ func (h *history) add(offset int64, p []byte) error {
 	return nil
 }
 
+// holds reports whether what ends at an offset, behind a command, has all that was acknowledged. A PING or GETACK at the end of that may be missing: there is no write in it, and it comes again.
+func (h *history) holds(offset int64) bool {
+	if offset >= h.fack {
+		return true
+	}
+	r := logReader{history: h, span: h.spanAt(offset), at: offset}
+	for r.span != nil && r.at < h.fack && r.drop() {
+	}
+	return r.span != nil && r.at >= h.fack
+}
+
 // NewWitness starts one before an upstream without TLS. It ends with the test.
 func NewWitness(tb testing.TB, upstream string) *Witness {
 	tb.Helper()
@@ -94,7 +111,7 @@ func (w *Witness) SetPlan(plan func(conn int) Plan) {
 		if plan != nil {
 			p = plan(conn)
 		}
-		d := &dialogue{w: w}
+		d := &dialogue{w: w, fack: -1}
 		p.ToServer.tap, p.ToClient.tap = d.request, d.answer
 		return p
 	})
@@ -111,8 +128,8 @@ func (w *Witness) Heard() Heard {
 	return heard
 }
 
-// Err returns the first thing that should not have been said: a FACK that is less than one before, or more than was sent; a PSYNC from before a FACK, or from nowhere after
-// one; another stream under the same name.
+// Err returns the first thing that should not have been said: a FACK that is less than one before on the same connection, or more than was sent; a PSYNC of what was
+// not sent, or for everything after a FACK; another stream under the same name.
 func (w *Witness) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,27 +174,32 @@ func (w *Witness) asked(replID string, offset int64) {
 	switch {
 	case h == nil && w.promised() != nil:
 		w.fail(fmt.Errorf("PSYNC %s %d after FACK %d", replID, offset, w.promised().fack))
-	case h != nil && offset <= h.fack:
-		w.fail(fmt.Errorf("PSYNC %s %d after FACK %d", replID, offset, h.fack))
+	case h != nil && h.spanAt(offset-1) == nil:
+		w.fail(fmt.Errorf("PSYNC %s %d of what was never sent, or long ago", replID, offset))
 	}
 }
 
-// acknowledged is a FACK.
-func (w *Witness) acknowledged(h *history, offset int64) {
+// acknowledged is a FACK. The first of a connection may be less than the last of another: what a life does not know to be durable it does not acknowledge, though it has it.
+func (w *Witness) acknowledged(d *dialogue, offset int64) {
 	w.heard.Facks++
-	switch {
-	case h == nil:
+	h := d.history
+	if h == nil {
 		w.fail(fmt.Errorf("FACK %d before there is a snapshot", offset))
 		return
-	case offset < h.fack:
-		w.fail(fmt.Errorf("FACK %d after FACK %d", offset, h.fack))
-	case h.spanAt(offset) == nil:
+	}
+	if offset < d.fack {
+		w.fail(fmt.Errorf("FACK %d after FACK %d", offset, d.fack))
+	}
+	if offset > h.spans[len(h.spans)-1].end() {
 		w.fail(fmt.Errorf("FACK %d of what was never sent", offset))
+	}
+	if d.fack < 0 && !h.holds(offset) {
+		w.heard.Lower++
 	}
 	if h.fack < 0 {
 		h.first = offset
 	}
-	h.fack = max(h.fack, offset)
+	d.fack, h.fack = offset, max(h.fack, offset)
 }
 
 // stage is how far a connection of a sidecar has come.
@@ -201,6 +223,7 @@ type dialogue struct {
 	replID  string // that was asked for
 	offset  int64
 	history *history
+	fack    int64  // -1: none
 	left    int64  // of a snapshot of a known size
 	mark    []byte // at the end of one without
 	tail    []byte // in which it may begin
@@ -232,7 +255,7 @@ func (d *dialogue) request(p []byte) {
 			if err != nil {
 				d.w.fail(fmt.Errorf("REPLCONF %v: %w", args, err))
 			}
-			d.w.acknowledged(d.history, offset)
+			d.w.acknowledged(d, offset)
 		}
 	}
 }
@@ -314,6 +337,11 @@ func (d *dialogue) decides(line string) {
 	case "+CONTINUE":
 		d.history, d.stage = w.opened(d.replID), streamed
 		w.heard.Partial++
+		if h := d.history; !h.holds(d.offset) {
+			w.heard.Again++
+			w.heard.AgainBytes += h.fack - d.offset
+			h.fack = d.offset
+		}
 		if rest != "" && w.named(rest) == nil {
 			d.history.names = append(d.history.names, rest)
 		}

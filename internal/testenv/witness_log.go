@@ -147,7 +147,7 @@ func (r *logReader) read(data []byte, last bool) error {
 // mark takes the position that the log states.
 func (r *logReader) mark(command []byte) error {
 	fields := strings.Fields(argsOf(command)[1])
-	if len(fields) != 4 || fields[0] != "#pos" {
+	if len(fields) < 4 || fields[0] != "#pos" {
 		return fmt.Errorf("read mark %q", command)
 	}
 	offset, err := strconv.ParseInt(fields[2], 10, 64)

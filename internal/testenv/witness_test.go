@@ -39,29 +39,29 @@ func TestWitnessSees(t *testing.T) {
 		want string   // part of the error
 		end  int
 	}{
-		"all there":              {log: []string{all}, end: end},
-		"two increments":         {log: []string{head + posMark(begin) + one, head + posMark(begin+len(one)) + two}, end: end},
-		"torn mark":              {log: []string{all + posMark(end)[:20]}, end: end},
-		"no log":                 {want: "no log is left"},
-		"no mark":                {log: []string{head}, want: "no mark"},
-		"end is lost":            {log: []string{strings.TrimSuffix(all, two)}, want: "the log ends at"},
-		"end is torn":            {log: []string{all[:len(all)-1]}, want: "the log ends at"},
-		"torn in the middle":     {log: []string{all[:len(all)-1], head + posMark(end)}, want: "a closed increment ends"},
-		"zeros at the end":       {log: []string{all + "\x00\x00"}, want: "where the upstream sent"},
-		"a command is lost":      {log: []string{head + posMark(begin) + two}, want: "where the upstream sent"},
-		"a byte is wrong":        {log: []string{strings.Replace(all, "$1\r\n1", "$1\r\n3", 1)}, want: "where the upstream sent"},
-		"twice":                  {log: []string{all + two}, want: "where the upstream sent"},
-		"mark is wrong":          {log: []string{all + posMark(end+1)}, want: "where the stream is at"},
-		"mark of something else": {log: []string{strings.ReplaceAll(all, "111", "222")}, want: "of another history"},
-		"FACK goes back":         {log: []string{all}, said: command("REPLCONF", "ACK", "100", "FACK", "100"), want: "FACK 100 after"},
-		"FACK of the future":     {log: []string{all}, said: command("REPLCONF", "ACK", "900", "FACK", "900"), want: "never sent"},
-		"asks for what it had":   {log: []string{all}, said: command("PSYNC", firstReplID, fmt.Sprint(end)), want: "PSYNC"},
-		"asks for all anew":      {log: []string{all}, said: command("PSYNC", "?", "-1"), want: "PSYNC"},
-		"asks for what follows":  {log: []string{all}, said: command("PSYNC", firstReplID, fmt.Sprint(end+1)), end: end},
+		"all there":                {log: []string{all}, end: end},
+		"two increments":           {log: []string{head + posMark(begin) + one, head + posMark(begin+len(one)) + two}, end: end},
+		"torn mark":                {log: []string{all + posMark(end)[:20]}, end: end},
+		"no log":                   {want: "no log is left"},
+		"no mark":                  {log: []string{head}, want: "no mark"},
+		"end is lost":              {log: []string{strings.TrimSuffix(all, two)}, want: "the log ends at"},
+		"end is torn":              {log: []string{all[:len(all)-1]}, want: "the log ends at"},
+		"torn in the middle":       {log: []string{all[:len(all)-1], head + posMark(end)}, want: "a closed increment ends"},
+		"zeros at the end":         {log: []string{all + "\x00\x00"}, want: "where the upstream sent"},
+		"a command is lost":        {log: []string{head + posMark(begin) + two}, want: "where the upstream sent"},
+		"a byte is wrong":          {log: []string{strings.Replace(all, "$1\r\n1", "$1\r\n3", 1)}, want: "where the upstream sent"},
+		"twice":                    {log: []string{all + two}, want: "where the upstream sent"},
+		"mark is wrong":            {log: []string{all + posMark(end+1)}, want: "where the stream is at"},
+		"mark of something else":   {log: []string{strings.ReplaceAll(all, "111", "222")}, want: "of another history"},
+		"FACK goes back":           {log: []string{all}, said: command("REPLCONF", "ACK", "100", "FACK", "100"), want: "FACK 100 after"},
+		"FACK of the future":       {log: []string{all}, said: command("REPLCONF", "ACK", "900", "FACK", "900"), want: "never sent"},
+		"asks for what is to come": {log: []string{all}, said: command("PSYNC", firstReplID, fmt.Sprint(end+2)), want: "never sent"},
+		"asks for all anew":        {log: []string{all}, said: command("PSYNC", "?", "-1"), want: "PSYNC"},
+		"asks for what follows":    {log: []string{all}, said: command("PSYNC", firstReplID, fmt.Sprint(end+1)), end: end},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := new(Witness)
-			d := &dialogue{w: w}
+			d := &dialogue{w: w, fack: -1}
 			for _, c := range command("PSYNC", "?", "-1") { // byte by byte
 				d.request([]byte(string(c)))
 			}
@@ -72,7 +72,7 @@ func TestWitnessSees(t *testing.T) {
 			d.request([]byte(command("REPLCONF", "ACK", fmt.Sprint(begin), "FACK", fmt.Sprint(begin))))
 			d.request([]byte(command("REPLCONF", "ACK", fmt.Sprint(end), "FACK", fmt.Sprint(end))))
 			require.Equal(t, Heard{Full: 1, Facks: 2, Facked: int64(len(stream))}, w.Heard())
-			(&dialogue{w: w, history: d.history}).request([]byte(tc.said))
+			d.request([]byte(tc.said))
 
 			dir := t.TempDir()
 			require.NoError(t, os.Mkdir(filepath.Join(dir, appendDir), 0o750))
@@ -100,11 +100,11 @@ func TestWitnessSees(t *testing.T) {
 func TestWitnessFollows(t *testing.T) {
 	one, two := command("SET", "a", "1"), command("SET", "b", "2")
 	w := new(Witness)
-	d := &dialogue{w: w}
+	d := &dialogue{w: w, fack: -1}
 	d.request([]byte(command("PSYNC", "?", "-1")))
 	d.answer([]byte("+FULLRESYNC " + firstReplID + " 100\r\n$5\r\nREDIS" + one))
 	again := func(stream string) {
-		d := &dialogue{w: w}
+		d := &dialogue{w: w, fack: -1}
 		d.request([]byte(command("PSYNC", firstReplID, "101")))
 		d.answer([]byte("+CONTINUE\r\n" + stream))
 	}
@@ -114,4 +114,27 @@ func TestWitnessFollows(t *testing.T) {
 	require.Equal(t, Heard{Full: 1, Partial: 1}, w.Heard())
 	again(two)
 	require.ErrorContains(t, w.Err(), "other bytes")
+}
+
+// A PING at the end of what was acknowledged may come again.
+func TestWitnessAllowsForWhatIsNoWrite(t *testing.T) {
+	one, ping := command("SET", "a", "1"), command("REPLCONF", "GETACK", "*")
+	w := new(Witness)
+	d := &dialogue{w: w, fack: -1}
+	d.request([]byte(command("PSYNC", "?", "-1")))
+	d.answer([]byte("+FULLRESYNC " + firstReplID + " 100\r\n$5\r\nREDIS" + one + ping))
+	behind := 100 + len(one)
+	d.request([]byte(command("REPLCONF", "ACK", "0", "FACK", fmt.Sprint(behind+len(ping)))))
+	again := &dialogue{w: w, fack: -1}
+	again.request([]byte(command("PSYNC", firstReplID, fmt.Sprint(behind+1))))
+	again.answer([]byte("+CONTINUE\r\n" + ping))
+	again.request([]byte(command("REPLCONF", "ACK", "0", "FACK", fmt.Sprint(behind))))
+	require.NoError(t, w.Err())
+	require.Zero(t, w.Heard().Again)
+
+	again.request([]byte(command("PSYNC", firstReplID, "101")))
+	again.answer([]byte("+CONTINUE\r\n" + one))
+	require.NoError(t, w.Err())
+	require.Equal(t, 1, w.Heard().Again)
+	require.EqualValues(t, len(one)+len(ping), w.Heard().AgainBytes)
 }
