@@ -237,7 +237,7 @@ func (d *archiveDoctor) checkDelete() finding {
 		return ok(check, "objects can be removed; archive.retention is off")
 	case errors.Is(err, upload.ErrRetained), d.denied(err):
 		return warn(check, fmt.Sprintf("objects cannot be removed, the scratch ones at %s included: %v", scratchPrefix, err),
-			"nothing, if that is meant: retention then counts what it would remove, and a lifecycle rule of the bucket can do it; see docs/s3.md")
+			"nothing, if that is meant: retention then counts what it would remove, and aofsidecar prune --confirm can do it from elsewhere; see docs/s3.md")
 	}
 	return d.failed(check, "DELETE", err)
 }
