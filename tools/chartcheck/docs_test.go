@@ -83,13 +83,14 @@ func requireSafe(t *testing.T, c core.Container) {
 // TestNotes renders what is said after an installation.
 func TestNotes(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ example, want, not string }{
-		{"with-redis", "The server: r-aofsidecar:6379\n", "WARNING"},
-		{"with-redis-shards", "by name: r-aofsidecar-0.r-aofsidecar-headless:6379", "WARNING"},
-		{"with-redis-plain", "WARNING: the server has no password", "no archive"},
-		{"standalone", "exec r-aofsidecar-0 --container aofsidecar -- /aofsidecar status", "The server"},
+	for _, test := range []struct{ example, values, want, not string }{
+		{"with-redis", "", "The server: r-aofsidecar:6379\n", "WARNING"},
+		{"with-redis-shards", "", "by name: r-aofsidecar-0.r-aofsidecar-headless:6379", "WARNING"},
+		{"with-redis-plain", "", "WARNING: the server has no password", "no archive"},
+		{"standalone", "", "exec r-aofsidecar-0 --container aofsidecar -- /aofsidecar status", "The server"},
+		{"standalone", "config: {archive: {url: 'file:///data/archive'}}", "WARNING: the archive is on the volume of the mirror", "The server"},
 	} {
-		out, errs, err := helm(t, "install", "r", chart, "--namespace", "ns", "--dry-run=client", "--values", chart+"/ci/"+test.example+"-values.yaml")
+		out, errs, err := helm(t, "install", "r", chart, "--namespace", "ns", "--dry-run=client", "--values", chart+"/ci/"+test.example+"-values.yaml", "--values", valuesFile(t, test.values))
 		require.NoError(t, err, errs)
 		_, notes, found := strings.Cut(out, "NOTES:\n")
 		require.True(t, found)
