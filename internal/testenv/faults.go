@@ -38,9 +38,8 @@ type Link struct {
 	BytesPerSecond int
 	// Latency holds back every chunk that was read by this long.
 	Latency time.Duration
-
-	// tap sees every chunk as it was read, before it is forwarded.
-	tap func(chunk []byte)
+	// Tap sees every chunk as it was read, before it is forwarded, and keeps nothing of it. One goroutine calls it.
+	Tap func(chunk []byte)
 }
 
 // Plan is what happens to one connection. The zero value is a faithful connection.

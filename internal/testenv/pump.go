@@ -59,8 +59,8 @@ func (p *Proxy) pump(l *link, src, dst *net.TCPConn, s *script, index int, count
 		}
 		n, err := src.Read(buf[:s.room(len(buf))])
 		if n > 0 {
-			if s.link.tap != nil {
-				s.link.tap(buf[:n])
+			if s.link.Tap != nil {
+				s.link.Tap(buf[:n])
 			}
 			s.corrupt(buf[:n])
 			if !l.hold(s.pause(n)) {

@@ -78,7 +78,7 @@ func (r *Recording) Boundary(tb testing.TB, offset int64) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for r.scanned < len(r.log) {
-		n, name := commandIn(r.log[r.scanned:])
+		n, name := Command(r.log[r.scanned:])
 		if n == 0 {
 			break
 		}
@@ -103,11 +103,12 @@ func (r *Recording) Boundary(tb testing.TB, offset int64) int64 {
 	return r.from + r.ends[i-1]
 }
 
-// commandIn returns how long the command is that p begins with, 0 if it does not end in p, and its name.
-func commandIn(p []byte) (n int, name string) {
+// Command returns how long the command is that p begins with, 0 if it does not end in p, and its name in upper case. It has no code in common with
+// what is tested.
+func Command(p []byte) (n int, name string) {
 	number := func() (int, bool) { // of a line such as *3 or $12
 		i := bytes.IndexByte(p[n:], '\n')
-		if i < 0 {
+		if i < 1 {
 			return 0, false
 		}
 		v, err := strconv.Atoi(string(bytes.TrimRight(p[n+1:n+i], "\r")))
@@ -117,7 +118,7 @@ func commandIn(p []byte) (n int, name string) {
 	args, ok := number()
 	for i := 0; ok && i < args; i++ {
 		var size int
-		if size, ok = number(); !ok || n+size+2 > len(p) {
+		if size, ok = number(); !ok || size < 0 || size > len(p)-n-2 {
 			return 0, ""
 		}
 		if i == 0 {
@@ -221,6 +222,16 @@ func (r *Recording) follow(in *bufio.Reader) error {
 			return fmt.Errorf("acknowledge: %w", err)
 		}
 	}
+}
+
+// Stream returns what was sent behind an offset, which the recording must have: at least up to until, for which it waits. The caller does not change it.
+func (r *Recording) Stream(tb testing.TB, behind, until int64) []byte {
+	tb.Helper()
+	r.Until(tb, until)
+	require.GreaterOrEqual(tb, behind, r.from)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log[behind-r.from:]
 }
 
 // ReplicaAt starts a stock server that has the snapshot and the stream up to an offset, and stands still there as a replica of nowhere. What is not whole

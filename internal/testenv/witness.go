@@ -112,7 +112,7 @@ func (w *Witness) SetPlan(plan func(conn int) Plan) {
 			p = plan(conn)
 		}
 		d := &dialogue{w: w, fack: -1}
-		p.ToServer.tap, p.ToClient.tap = d.request, d.answer
+		p.ToServer.Tap, p.ToClient.Tap = d.request, d.answer
 		return p
 	})
 }
@@ -235,7 +235,7 @@ func (d *dialogue) request(p []byte) {
 	defer d.w.mu.Unlock()
 	d.said = append(d.said, p...)
 	for {
-		n, name := commandIn(d.said)
+		n, name := Command(d.said)
 		if n == 0 {
 			return
 		}

@@ -116,7 +116,7 @@ func (r *logReader) read(data []byte, last bool) error {
 			data = data[i+1:]
 			continue
 		}
-		n, name := commandIn(data)
+		n, name := Command(data)
 		if n == 0 {
 			break
 		}
@@ -210,7 +210,7 @@ func (r *logReader) drop() bool {
 		r.at++
 		return true
 	}
-	n, name := commandIn(rest)
+	n, name := Command(rest)
 	switch name {
 	case "PING", "REPLCONF", "PUBLISH", "SPUBLISH":
 		r.at += int64(n)
