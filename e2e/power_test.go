@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ const (
 	controlCuts = 30
 	// compareEvery is how many cuts lie between two comparisons of a booted server with the upstream.
 	compareEvery = 30
-	bootIDFile   = "/proc/sys/kernel/random/boot_id"
+	// askEvery and askPatience are for WAITAOF.
+	askEvery    = 3 * time.Millisecond
+	askPatience = 50 * time.Millisecond
+	bootIDFile  = "/proc/sys/kernel/random/boot_id"
 )
 
 // The power goes while the real binary mirrors, at moments that nobody chose, in the middle of writes, rewrites and full resyncs; what was written and not
@@ -83,6 +87,9 @@ func TestPowerCutWithoutSync(t *testing.T) {
 // powerCount is what a run has done.
 type powerCount struct {
 	cuts, early, within int   // all; before the sidecar was in step; at an operation that was counted
+	acknowledged        int64 // writes that WAITAOF counted
+	behind              int   // starts that asked again for what had been acknowledged
+	again               int   // cuts in the moment when that was on its way
 	facks               int   // FACKs that promised more than those before
 	bytes               int64 // of the stream, that they promised
 	lost                int   // cuts after which not all was there that had been promised
@@ -94,13 +101,14 @@ type powerCount struct {
 func (c *powerCount) add(d powerCount) {
 	c.cuts, c.early, c.within = c.cuts+d.cuts, c.early+d.early, c.within+d.within
 	c.facks, c.bytes, c.lost = c.facks+d.facks, c.bytes+d.bytes, c.lost+d.lost
+	c.acknowledged, c.behind, c.again = c.acknowledged+d.acknowledged, c.behind+d.behind, c.again+d.again
 	c.full, c.partial, c.rewrites, c.compared = c.full+d.full, c.partial+d.partial, c.rewrites+d.rewrites, c.compared+d.compared
 }
 
 func (c powerCount) String() string {
-	return fmt.Sprintf("%d power cuts (%d before streaming, %d at a counted operation), %d FACKs for %d bytes, %d cuts lost acknowledged writes; "+
-		"%d full and %d partial resyncs, %d new bases, %d booted servers equal",
-		c.cuts, c.early, c.within, c.facks, c.bytes, c.lost, c.full, c.partial, c.rewrites, c.compared)
+	return fmt.Sprintf("%d power cuts (%d before streaming, %d at a counted operation), %d FACKs for %d bytes, %d writes acknowledged by WAITAOF, %d cuts lost some; "+
+		"%d full and %d partial resyncs, %d new bases, %d booted servers equal, %d starts asked again for acknowledged bytes, %d cuts while these were on their way",
+		c.cuts, c.early, c.within, c.facks, c.bytes, c.acknowledged, c.lost, c.full, c.partial, c.rewrites, c.compared, c.behind, c.again)
 }
 
 // power is a sidecar on a disk that loses power.
@@ -113,11 +121,17 @@ type power struct {
 	traffic  *traffic
 	proxy    *testenv.Proxy
 	promises promises
+
+	stopAsking   context.CancelFunc
+	asked        chan error
+	acknowledged atomic.Int64
+
 	m        mirror
 	bootID   string // the name of the file that has it
 	mounted  string
 	disk     *fsxtest.FS
 	mount    *fsxmount.Mount
+	promised int64 // the furthest FACK before the last cut
 	before   reach // what the disk had at the last cut
 	count    powerCount
 }
@@ -150,10 +164,54 @@ func newPower(t *testing.T, fsync string, seed uint64, options fsxmount.Options)
 			require.NoError(t, p.mount.Close())
 		}
 	})
-	p.traffic = startTraffic(t, p.upstream, work)
+	p.write(t, work)
 	p.plug(t)
 	p.m.awaitStreaming(t)
 	return p
+}
+
+// write begins to write, and to ask for acknowledgements: without being asked a sidecar acknowledges now and then.
+func (p *power) write(t *testing.T, work *workload.Workload) {
+	t.Helper()
+	p.traffic = startTraffic(t, p.upstream, work)
+	var ctx context.Context
+	ctx, p.stopAsking = context.WithCancel(t.Context())
+	p.asked = make(chan error, 1)
+	go func() { p.asked <- p.ask(ctx) }()
+}
+
+func (p *power) stopWriting(t *testing.T) {
+	t.Helper()
+	p.stopAsking()
+	require.NoError(t, <-p.asked)
+	p.traffic.stop(t)
+}
+
+// ask writes, and waits until that is on the sidecar's disk, or for a moment.
+func (p *power) ask(ctx context.Context) error {
+	ticker := time.NewTicker(askEvery)
+	defer ticker.Stop()
+	// WAITAOF is about what its own connection has written.
+	conn := p.upstream.Client().Conn()
+	defer conn.Close() //nolint:errcheck // it is answered for by the commands on it
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		whole := context.WithoutCancel(ctx)
+		if err := conn.Set(whole, "asked", i, 0).Err(); err != nil {
+			return err
+		}
+		counted, err := conn.Do(whole, "WAITAOF", 0, 1, askPatience.Milliseconds()).Int64Slice()
+		if err != nil {
+			return err
+		}
+		if counted[1] > 0 {
+			p.acknowledged.Add(1)
+		}
+	}
 }
 
 // plug starts the sidecar on what the disk has.
@@ -207,14 +265,19 @@ func (p *power) wait(t *testing.T, crash fsxtest.Crash) {
 	if p.fsync == "everysec" {
 		while *= 4
 	}
-	if p.rng.IntN(3) == 0 {
-		p.mount.CutAt(1+p.rng.IntN(60), crash)
+	switch p.rng.IntN(6) {
+	case 0:
+		p.mount.CutAt(0, 1+p.rng.IntN(60), crash)
 		p.count.early++
-	} else {
+	case 1: // the start cuts the tail of the log, and gets what was there again
+		p.mount.CutAt(fsxtest.Truncate, 1+p.rng.IntN(6), crash)
+		p.count.early++
+	default:
 		p.m.awaitStreaming(t)
 		p.elapses(while)
 		if p.rng.IntN(3) > 0 {
-			p.mount.CutAt(1+p.rng.IntN(20), crash)
+			kinds := []fsxtest.Kind{0, 0, fsxtest.Create, fsxtest.Rename, fsxtest.SyncData}
+			p.mount.CutAt(kinds[p.rng.IntN(len(kinds))], 1+p.rng.IntN(20), crash)
 			while = 300 * time.Millisecond
 		}
 	}
@@ -240,28 +303,29 @@ func (p *power) elapses(while time.Duration) (cut bool) {
 // check compares what is left with what had been promised, and with what the sidecar had believed at its start.
 func (p *power) check(t *testing.T, image *fsxtest.FS) {
 	t.Helper()
-	durable, facks, claims := p.promises.heard()
-	p.count.facks, p.count.bytes = facks, max(p.count.bytes, durable-p.sent.From())
-	if len(claims) > 0 { // the first is of the start
-		require.True(t, p.before.has(claims[0]), "the sidecar went on from %d; %+v; %s", claims[0], p.before, p.disk.Dump())
+	said := p.promises.heard()
+	p.count.facks, p.count.bytes = said.count, max(p.count.bytes, said.ever-p.sent.From())
+	p.count.acknowledged = p.acknowledged.Load()
+	if len(said.claims) > 0 { // the first is of the start
+		if said.claims[0] < p.promised {
+			p.count.behind++
+		}
+		require.True(t, p.before.has(said.claims[0]), "the sidecar went on from %d; %+v; %s", said.claims[0], p.before, p.disk.Dump())
 	}
-	now := reachOf(t, image, "/mirror/appendonlydir", p.sent, durable)
+	now := reachOf(t, image, "/mirror/appendonlydir", p.sent, said.ever)
 	if now.base != p.before.base {
 		p.count.rewrites++
 	}
-	p.disk, p.before = image, now
-	switch {
-	case p.options.IgnoreSyncData:
-		// It begins anew each time: what is left need not be a log.
+	p.disk, p.before, p.promised = image, now, said.ever
+	if !now.has(said.holds) {
+		p.count.lost++
+		require.True(t, p.options.IgnoreSyncData, "acknowledged writes are lost: up to %d; %+v; %s", said.holds, now, image.Dump())
+	} else if !now.has(said.ever) {
+		p.count.again++
+	}
+	if p.options.IgnoreSyncData { // it begins anew each time: what is left need not be a log
 		p.disk, p.before = fsxtest.New(), reach{}
 		p.promises.forget()
-	case now.has(durable):
-		return
-	default:
-		require.Fail(t, "acknowledged writes are lost", "up to %d; %+v; %s", durable, now, image.Dump())
-	}
-	if !now.has(durable) {
-		p.count.lost++
 	}
 }
 
@@ -269,15 +333,15 @@ func (p *power) check(t *testing.T, image *fsxtest.FS) {
 func (p *power) compare(t *testing.T) {
 	t.Helper()
 	p.m.awaitStreaming(t)
-	p.traffic.stop(t)
+	p.stopWriting(t)
 	requireMirrored(t, p.upstream, p.m, p.fsync)
-	p.traffic = startTraffic(t, p.upstream, p.traffic.work)
+	p.write(t, p.traffic.work)
 	p.count.compared++
 }
 
 func (p *power) end(t *testing.T) {
 	t.Helper()
-	p.traffic.stop(t)
+	p.stopWriting(t)
 	resyncs, err := resyncsOf(context.WithoutCancel(t.Context()), p.upstream)
 	require.NoError(t, err)
 	p.count.full, p.count.partial = resyncs.full-1, resyncs.partial // the recording's is one

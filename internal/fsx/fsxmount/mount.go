@@ -69,12 +69,18 @@ func (m *Mount) PowerCut(crash fsxtest.Crash) *fsxtest.FS {
 	return m.image
 }
 
-// CutAt makes a power cut at the n-th point from now on, as [fsxtest.FS.OnOp] counts them: behind an operation, or in the middle of a
-// write. [Mount.Cut] tells when it came.
-func (m *Mount) CutAt(n int, crash fsxtest.Crash) {
-	first := m.fs.Points()
-	m.fs.OnOp(func(point int, _ fsxtest.Op) {
-		if point >= first+n {
+// CutAt makes a power cut at the n-th point, as [fsxtest.FS.OnOp] counts them: behind an operation, or in the middle of a
+// write. They are counted from now on or, where after is not 0, from the next operation of that kind, which is the first. [Mount.Cut] tells when it came.
+func (m *Mount) CutAt(after fsxtest.Kind, n int, crash fsxtest.Crash) {
+	var mu sync.Mutex
+	m.fs.OnOp(func(_ int, op fsxtest.Op) {
+		mu.Lock()
+		defer mu.Unlock()
+		if after != 0 && op.Kind != after {
+			return
+		}
+		after = 0
+		if n--; n <= 0 {
 			m.PowerCut(crash)
 		}
 	})

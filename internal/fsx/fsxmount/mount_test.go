@@ -105,12 +105,25 @@ func TestMountCutAtAnOperation(t *testing.T) {
 	fsys := fsxtest.New()
 	mount, dir := start(t, fsys, fsxmount.Options{})
 	f := write(t, filepath.Join(dir, "file"), "data")
-	mount.CutAt(1, fsxtest.Reboot{})
+	mount.CutAt(0, 1, fsxtest.Reboot{})
 	_, err := f.WriteString("half")
 	require.ErrorIs(t, err, syscall.EIO)
 	<-mount.Cut()
 	_, after := start(t, mount.PowerCut(fsxtest.Reboot{}), fsxmount.Options{})
 	require.Equal(t, "dataha", read(t, after, "file"))
+}
+
+func TestMountCutBehindAKindOfOperation(t *testing.T) {
+	mount, dir := start(t, fsxtest.New(), fsxmount.Options{})
+	f := write(t, filepath.Join(dir, "file"), "data")
+	mount.CutAt(fsxtest.Rename, 2, fsxtest.Reboot{})
+	_, err := f.WriteString(" more")
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(f.Name(), filepath.Join(dir, "renamed")))
+	require.ErrorIs(t, os.Remove(filepath.Join(dir, "renamed")), syscall.EIO)
+	<-mount.Cut()
+	_, after := start(t, mount.PowerCut(fsxtest.Reboot{}), fsxmount.Options{})
+	require.Equal(t, "missing", read(t, after, "renamed"))
 }
 
 func TestMountOfAFileWithoutAName(t *testing.T) {
