@@ -59,14 +59,14 @@ func TestPowerCut(t *testing.T) {
 				}
 				p.compare(t)
 				p.end(t)
-				t.Logf("%s: %v", fsync, p.count)
+				t.Logf("%s: %v", fsync, &p.count)
 				mu.Lock()
 				defer mu.Unlock()
-				all.add(p.count)
+				all.add(&p.count)
 			})
 		}
 	})
-	t.Logf("seed %d: %v", seed, all)
+	t.Logf("seed %d: %v", seed, &all)
 	require.Zero(t, all.lost)
 	require.Equal(t, cuts, all.cuts)
 }
@@ -80,7 +80,7 @@ func TestPowerCutWithoutSync(t *testing.T) {
 		p.cycle(t)
 	}
 	p.end(t)
-	t.Logf("seed %d, fdatasync does nothing: %v", seed, p.count)
+	t.Logf("seed %d, fdatasync does nothing: %v", seed, &p.count)
 	require.NotZero(t, p.count.lost, "without fdatasync nothing was lost: this test would not see a loss")
 }
 
@@ -98,14 +98,14 @@ type powerCount struct {
 	compared            int   // booted servers
 }
 
-func (c *powerCount) add(d powerCount) {
+func (c *powerCount) add(d *powerCount) {
 	c.cuts, c.early, c.within = c.cuts+d.cuts, c.early+d.early, c.within+d.within
 	c.facks, c.bytes, c.lost = c.facks+d.facks, c.bytes+d.bytes, c.lost+d.lost
 	c.acknowledged, c.behind, c.again = c.acknowledged+d.acknowledged, c.behind+d.behind, c.again+d.again
 	c.full, c.partial, c.rewrites, c.compared = c.full+d.full, c.partial+d.partial, c.rewrites+d.rewrites, c.compared+d.compared
 }
 
-func (c powerCount) String() string {
+func (c *powerCount) String() string {
 	return fmt.Sprintf("%d power cuts (%d before streaming, %d at a counted operation), %d FACKs for %d bytes, %d writes acknowledged by WAITAOF, %d cuts lost some; "+
 		"%d full and %d partial resyncs, %d new bases, %d booted servers equal, %d starts asked again for acknowledged bytes, %d cuts while these were on their way",
 		c.cuts, c.early, c.within, c.facks, c.bytes, c.acknowledged, c.lost, c.full, c.partial, c.rewrites, c.compared, c.behind, c.again)
