@@ -166,7 +166,7 @@ func newPower(t *testing.T, fsync string, seed uint64, options fsxmount.Options)
 	})
 	p.write(t, work)
 	p.plug(t)
-	p.m.awaitStreaming(t)
+	p.awaitStreaming(t)
 	return p
 }
 
@@ -273,7 +273,7 @@ func (p *power) wait(t *testing.T, crash fsxtest.Crash) {
 		p.mount.CutAt(fsxtest.Truncate, 1+p.rng.IntN(6), crash)
 		p.count.early++
 	default:
-		p.m.awaitStreaming(t)
+		p.awaitStreaming(t)
 		p.elapses(while)
 		if p.rng.IntN(3) > 0 {
 			kinds := []fsxtest.Kind{0, 0, fsxtest.Create, fsxtest.Rename, fsxtest.SyncData}
@@ -288,6 +288,22 @@ func (p *power) wait(t *testing.T, crash fsxtest.Crash) {
 		return
 	}
 	require.NotZero(t, pid, "the sidecar has ended")
+}
+
+// awaitStreaming waits until the sidecar is in step. A FLUSHALL upstream ends a snapshot that is being made, and the next one would be asked for after
+// a minute, but at once by a process that is new.
+func (p *power) awaitStreaming(t *testing.T) {
+	t.Helper()
+	for {
+		status := p.m.await(t, "streaming, or without a snapshot", func(s testenv.SidecarStatus) bool {
+			return s.Streaming() || s.Upstream.FailedSnapshots > 0
+		})
+		if status.Streaming() {
+			return
+		}
+		p.m.kill(t)
+		p.m.start(t)
+	}
 }
 
 // elapses waits, and reports whether the power went until then.
@@ -338,7 +354,7 @@ func (p *power) check(t *testing.T, image *fsxtest.FS) {
 // compare boots a server.
 func (p *power) compare(t *testing.T) {
 	t.Helper()
-	p.m.awaitStreaming(t)
+	p.awaitStreaming(t)
 	p.stopWriting(t)
 	requireMirrored(t, p.upstream, p.m, p.fsync)
 	p.write(t, p.traffic.work)
