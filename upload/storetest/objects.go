@@ -235,7 +235,7 @@ func (s *suite) bodyOfOtherSize() {
 var errEnough = errors.New("enough")
 
 func (s *suite) cancelledPut() {
-	for _, at := range []int64{0, s.o.Large / 2, s.o.Large - 1} {
+	for i, at := range []int64{0, s.o.Large / 2, s.o.Large - 1} {
 		ctx, cancel := context.WithCancelCause(s.ctx)
 		data := Random(s.o.Large)
 		body := upload.Body{Size: -1, Open: func() (io.ReadCloser, error) {
@@ -244,7 +244,7 @@ func (s *suite) cancelledPut() {
 		}}
 		_, err := s.store.Put(ctx, "a", body, upload.Condition{})
 		s.ErrorIs(err, errEnough)
-		s.nothingButAnUpload()
+		s.nothingButAnUpload(i + 1)
 		cancel(nil)
 	}
 }
