@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aofsidecar/aofsidecar/internal/repotest"
 )
 
 // mention is a piece of code in a page.
@@ -27,26 +27,9 @@ func mentions(t *testing.T) []mention {
 	t.Helper()
 	var found []mention
 	inline := regexp.MustCompile("`([^`]+)`")
-	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if name != root && strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if filepath.Ext(name) != ".md" {
-			return nil
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
+	for _, page := range repotest.Pages(t) {
 		fenced, generated := false, false
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(page.Text) {
 			switch {
 			case strings.HasPrefix(line, "<!-- "): // the tables of the reference have their own test
 				generated = !strings.HasPrefix(line, "<!-- /")
@@ -54,16 +37,14 @@ func mentions(t *testing.T) []mention {
 			case strings.HasPrefix(strings.TrimSpace(line), "```"):
 				fenced = !fenced
 			case fenced:
-				found = append(found, mention{page: name, code: strings.TrimSpace(line)})
+				found = append(found, mention{page: page.Path, code: strings.TrimSpace(line)})
 			default:
 				for _, code := range inline.FindAllStringSubmatch(line, -1) {
-					found = append(found, mention{page: name, code: code[1], inline: true})
+					found = append(found, mention{page: page.Path, code: code[1], inline: true})
 				}
 			}
 		}
-		return nil
-	})
-	require.NoError(t, err)
+	}
 	require.NotEmpty(t, found)
 	return found
 }

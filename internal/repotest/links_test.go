@@ -2,7 +2,6 @@ package repotest
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -100,31 +99,9 @@ func brokenLinks(pages map[string]page, exists func(path string) bool) []string 
 func TestLinksInPagesResolve(t *testing.T) {
 	root := repository(t)
 	pages := map[string]page{}
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if name != root && strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" || d.Name() == "testdata" {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if filepath.Ext(name) != ".md" {
-			return nil
-		}
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		pages[rel] = readPage(string(text))
-		return nil
-	})
-	require.NoError(t, err)
+	for _, p := range Pages(t) {
+		pages[p.Path] = readPage(p.Text)
+	}
 	require.Contains(t, pages, "README.md")
 	require.NotEmpty(t, pages["README.md"].links)
 	require.Empty(t, brokenLinks(pages, func(path string) bool {

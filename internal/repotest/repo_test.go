@@ -72,43 +72,17 @@ func (f sourceFile) isTest() bool { return strings.HasSuffix(f.name, "_test.go")
 func sources(t *testing.T) []sourceFile {
 	t.Helper()
 	root := repository(t)
-	var files []sourceFile
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	var parsed []sourceFile
+	for _, name := range files(t, ".go") {
+		name = filepath.ToSlash(name)
+		if strings.HasPrefix(name, "tools/") {
+			continue // modules of their own
 		}
-		if d.IsDir() {
-			hidden := name != root && strings.HasPrefix(d.Name(), ".")
-			if hidden || d.Name() == "testdata" || d.Name() == "tools" {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if filepath.Ext(name) != ".go" {
-			return nil
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, filepath.Dir(name))
-		if err != nil {
-			return err
-		}
-		files = append(files, sourceFile{dir: filepath.ToSlash(rel), name: d.Name(), ast: parsed})
-		return nil
-	})
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	return files
-}
-
-func repository(t *testing.T) string {
-	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	require.NoError(t, err)
-	require.FileExists(t, filepath.Join(root, "go.mod"))
-	return root
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.ImportsOnly|parser.ParseComments)
+		require.NoError(t, err)
+		parsed = append(parsed, sourceFile{dir: path.Dir(name), name: path.Base(name), ast: file})
+	}
+	return parsed
 }
 
 func TestImportsFollowTheFlow(t *testing.T) {
@@ -131,7 +105,7 @@ func TestImportsFollowTheFlow(t *testing.T) {
 }
 
 func TestOnlyTestsImportTestHelpers(t *testing.T) {
-	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/testenv/s3gateway", "internal/fsx/fsxtest", "internal/fsx/fsxmount", "upload/storetest"}
+	helpers := []string{"internal/testenv", "internal/testenv/workload", "internal/testenv/s3gateway", "internal/fsx/fsxtest", "internal/fsx/fsxmount", "upload/storetest", "internal/repotest"}
 	// What is never shipped may be built of them.
 	showing := []string{"internal/demo", "bench"}
 	for _, file := range sources(t) {
