@@ -48,6 +48,17 @@ func newArchive(t *testing.T, s3 bool) *archive {
 	return a
 }
 
+// eachArchive runs a test with a directory, and beside it with a bucket.
+func eachArchive(t *testing.T, test func(t *testing.T, a *archive)) {
+	t.Helper()
+	for name, s3 := range map[string]bool{"file": false, "s3": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newArchive(t, s3))
+		})
+	}
+}
+
 // newMirror prepares a sidecar that ships to the archive.
 func (a *archive) newMirror(t *testing.T, upstream string, set ...string) mirror {
 	t.Helper()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,30 +15,26 @@ import (
 // Somebody removes all objects under a sidecar that ships: it misses its lease, and ships what it has on its disk, so that the present can be restored again without
 // a restart and without a full resync.
 func TestArchiveEmptied(t *testing.T) {
-	for _, s3 := range []bool{false, true} {
-		t.Run(strconv.FormatBool(s3), func(t *testing.T) {
-			t.Parallel()
-			family := testenv.Pick(t, "redis-8.0")
-			upstream := testenv.StartServer(t, family)
-			require.NoError(t, upstream.Client().Set(t.Context(), "before", 1, 0).Err())
-			a := newArchive(t, s3)
-			m := a.newMirror(t, upstream.Addr())
-			m.start(t)
-			m.awaitShipped(t, upstream)
-			testenv.Eventually(t, "an empty archive", func(context.Context) (string, bool) { // something may arrive meanwhile
-				err := emptyFolder(a.dir)
-				return fmt.Sprint(err), err == nil
-			})
-			require.NoError(t, upstream.Client().Set(t.Context(), "after", 2, 0).Err())
-			m.await(t, "without its lease", func(s testenv.SidecarStatus) bool { return !s.Archive.LeaseHeld })
-			m.awaitShipped(t, upstream)
-
-			dir, _ := a.restore(t)
-			testenv.RequireEqual(t, upstream, testenv.BootFromAOF(t, family, dir), testenv.IgnoreUnreplicated())
-			a.ok(t, "verify", "--archive", "--deep")
-			require.EqualValues(t, 1, requireResyncs(t, upstream).full)
+	eachArchive(t, func(t *testing.T, a *archive) {
+		family := testenv.Pick(t, "redis-8.0")
+		upstream := testenv.StartServer(t, family)
+		require.NoError(t, upstream.Client().Set(t.Context(), "before", 1, 0).Err())
+		m := a.newMirror(t, upstream.Addr())
+		m.start(t)
+		m.awaitShipped(t, upstream)
+		testenv.Eventually(t, "an empty archive", func(context.Context) (string, bool) { // something may arrive meanwhile
+			err := emptyFolder(a.dir)
+			return fmt.Sprint(err), err == nil
 		})
-	}
+		require.NoError(t, upstream.Client().Set(t.Context(), "after", 2, 0).Err())
+		m.await(t, "without its lease", func(s testenv.SidecarStatus) bool { return !s.Archive.LeaseHeld })
+		m.awaitShipped(t, upstream)
+
+		dir, _ := a.restore(t)
+		testenv.RequireEqual(t, upstream, testenv.BootFromAOF(t, family, dir), testenv.IgnoreUnreplicated())
+		a.ok(t, "verify", "--archive", "--deep")
+		require.EqualValues(t, 1, requireResyncs(t, upstream).full)
+	})
 }
 
 func emptyFolder(dir string) error {

@@ -95,31 +95,27 @@ func TestArchiveRestoreKilled(t *testing.T) {
 // The archive is away for longer than aof.max-disk allows: the mirror goes on without a full resync, what waits is given up, and when the archive is back it has the newest state
 // again, with a gap before it.
 func TestArchiveOverTheBudget(t *testing.T) {
-	for _, s3 := range []bool{false, true} {
-		t.Run(strconv.FormatBool(s3), func(t *testing.T) {
-			t.Parallel()
-			family := testenv.Pick(t, "valkey-8.1")
-			upstream := testenv.StartServer(t, family)
-			a := newArchive(t, s3)
-			m := a.newMirror(t, upstream.Addr(), "aof.max-disk=2mb", "aof.increment-size=128kb", "aof.auto-aof-rewrite-min-size=64kb")
-			m.start(t)
-			require.NoError(t, upstream.Client().Set(t.Context(), "a", "in the archive", 0).Err())
-			m.awaitShipped(t, upstream)
-			mend := a.breakFor(t)
-			for i := range uint64(96) {
-				ballast(t, upstream, i, 64<<10)
-			}
-			requireMirrored(t, upstream, m, "everysec")
-			m.await(t, "within its budget", func(s testenv.SidecarStatus) bool { return s.Archive.Spool < 2<<20 && !s.Log.DiskFull })
-			mend()
-			m.awaitShipped(t, upstream)
-			require.Positive(t, m.await(t, "streaming", testenv.SidecarStatus.Streaming).Archive.GapCount)
-			require.EqualValues(t, 1, requireResyncs(t, upstream).full)
-			requireCleanEnd(t, family, m)
-			require.Contains(t, a.ok(t, "list").stdout, "\n  gap ")
-			dir, _ := a.restore(t)
-			testenv.RequireEqual(t, upstream, testenv.BootFromAOF(t, family, dir), testenv.IgnoreUnreplicated())
-			a.ok(t, "verify", "--archive", "--deep")
-		})
-	}
+	eachArchive(t, func(t *testing.T, a *archive) {
+		family := testenv.Pick(t, "valkey-8.1")
+		upstream := testenv.StartServer(t, family)
+		m := a.newMirror(t, upstream.Addr(), "aof.max-disk=2mb", "aof.increment-size=128kb", "aof.auto-aof-rewrite-min-size=64kb")
+		m.start(t)
+		require.NoError(t, upstream.Client().Set(t.Context(), "a", "in the archive", 0).Err())
+		m.awaitShipped(t, upstream)
+		mend := a.breakFor(t)
+		for i := range uint64(96) {
+			ballast(t, upstream, i, 64<<10)
+		}
+		requireMirrored(t, upstream, m, "everysec")
+		m.await(t, "within its budget", func(s testenv.SidecarStatus) bool { return s.Archive.Spool < 2<<20 && !s.Log.DiskFull })
+		mend()
+		m.awaitShipped(t, upstream)
+		require.Positive(t, m.await(t, "streaming", testenv.SidecarStatus.Streaming).Archive.GapCount)
+		require.EqualValues(t, 1, requireResyncs(t, upstream).full)
+		requireCleanEnd(t, family, m)
+		require.Contains(t, a.ok(t, "list").stdout, "\n  gap ")
+		dir, _ := a.restore(t)
+		testenv.RequireEqual(t, upstream, testenv.BootFromAOF(t, family, dir), testenv.IgnoreUnreplicated())
+		a.ok(t, "verify", "--archive", "--deep")
+	})
 }
