@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
-	"sync"
 
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
@@ -35,8 +34,8 @@ func (m *measure) Write(p []byte) (int, error) {
 
 func (m *measure) reading() reading { return reading{sum: m.sum.String(), crc: m.crc} }
 
-// castagnoli is for CRC32C, for which processors have an instruction.
-var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }) //nolint:gochecknoglobals // a constant that Go cannot write
+// castagnoli is for CRC32C, for which processors have an instruction. Package crc32 makes that table once.
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // examined is what a pass over plain bytes tells.
 type examined struct {
