@@ -16,7 +16,7 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
-// program is the binary under test, demo the one that shows it.
+// program is the binary under test, demo the one that shows it. AOFSIDECAR_E2E_PROGRAM names a binary that is there, for a long run beside which others build.
 var program, demo string
 
 // full says that nothing is shortened.
@@ -27,8 +27,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	dir, err := os.MkdirTemp("", "e2e")
-	if err == nil {
-		program, demo = filepath.Join(dir, "aofsidecar"), filepath.Join(dir, "demo")
+	program, demo = os.Getenv("AOFSIDECAR_E2E_PROGRAM"), filepath.Join(dir, "demo")
+	if err == nil && program == "" {
+		program = filepath.Join(dir, "aofsidecar")
 		err = build(dir)
 	}
 	if err == nil {

@@ -61,26 +61,42 @@ func newWorkload(t *testing.T, seed uint64, upstream *testenv.Server, options wo
 
 func backlogOf(t *testing.T, upstream *testenv.Server) int64 {
 	t.Helper()
-	config, err := upstream.Client().ConfigGet(t.Context(), "repl-backlog-size").Result()
-	require.NoError(t, err)
-	size, err := strconv.ParseInt(config["repl-backlog-size"], 10, 64)
+	size, err := readBacklog(t.Context(), upstream)
 	require.NoError(t, err)
 	return size
+}
+
+func readBacklog(ctx context.Context, upstream *testenv.Server) (int64, error) {
+	config, err := upstream.Client().ConfigGet(ctx, "repl-backlog-size").Result()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(config["repl-backlog-size"], 10, 64)
 }
 
 // startTraffic writes until stop is called; a lost upstream fails the test there.
 func startTraffic(t *testing.T, upstream *testenv.Server, work *workload.Workload) *traffic {
 	t.Helper()
-	offset, err := offsetOf(t.Context(), upstream)
+	tr, err := newTraffic(t.Context(), upstream, work)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	tr := &traffic{
-		upstream: upstream, work: work, backlog: backlogOf(t, upstream), begun: time.Now(), first: offset, acked: offset,
-		cancel: cancel, ended: make(chan error, 1),
-	}
+	tr.cancel, tr.ended = cancel, make(chan error, 1)
 	go func() { tr.ended <- tr.run(ctx) }()
 	t.Cleanup(cancel)
 	return tr
+}
+
+// newTraffic returns traffic that does not run yet.
+func newTraffic(ctx context.Context, upstream *testenv.Server, work *workload.Workload) (*traffic, error) {
+	backlog, err := readBacklog(ctx, upstream)
+	if err != nil {
+		return nil, err
+	}
+	offset, err := offsetOf(ctx, upstream)
+	if err != nil {
+		return nil, err
+	}
+	return &traffic{upstream: upstream, work: work, backlog: backlog, begun: time.Now(), first: offset, acked: offset}, nil
 }
 
 // stop ends the writing; when it returns, every command was answered.

@@ -46,25 +46,56 @@ type Recording struct {
 // Record begins to record an upstream without a password, and returns when it has the snapshot. It ends with the test.
 func Record(tb testing.TB, upstream *Server) *Recording {
 	tb.Helper()
-	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", upstream.Addr())
+	r, err := StartRecording(tb.Context(), upstream)
 	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, r.Close()) })
+	return r
+}
+
+// StartRecording is [Record] without a test: an upstream may refuse a replica, or hang up on it before it has the snapshot. The caller closes it.
+func StartRecording(ctx context.Context, upstream *Server) (*Recording, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", upstream.Addr())
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", upstream.Addr(), err)
+	}
 	r := &Recording{conn: conn, begun: make(chan struct{}), stopped: make(chan struct{})}
 	go func() {
 		defer close(r.stopped)
 		r.fail(r.receive())
 	}()
-	tb.Cleanup(func() {
-		require.NoError(tb, conn.Close())
-		<-r.stopped
-	})
 	select {
 	case <-r.begun:
+		return r, nil
 	case <-r.stopped:
-		require.NoError(tb, r.err)
-	case <-tb.Context().Done():
-		require.NoError(tb, tb.Context().Err())
+		err = r.Err()
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
-	return r
+	return nil, errors.Join(fmt.Errorf("record %s: %w", upstream.Addr(), err), r.Close())
+}
+
+// Close ends the recording. What it has can still be asked for.
+func (r *Recording) Close() error {
+	err := r.conn.Close()
+	<-r.stopped
+	return err
+}
+
+// ReplID is the replication id under which the upstream sent the snapshot.
+func (r *Recording) ReplID() string { return r.replID }
+
+// End is how far the recording has come.
+func (r *Recording) End() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.from + int64(len(r.log))
+}
+
+// Err says why the recording has ended; nil while it goes on.
+func (r *Recording) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
 }
 
 // From is the offset of the snapshot: the earliest moment that there is.

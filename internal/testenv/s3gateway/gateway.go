@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -134,6 +135,12 @@ func (g *Gateway) Healthy(ctx context.Context) bool {
 // Kill ends the server at once, as kill -9; what it has answered is on its disk. Close is still to be called.
 func (g *Gateway) Kill() error { return g.cmd.Process.Kill() }
 
+// Pause freezes the server (SIGSTOP): its connections stay open and silent.
+func (g *Gateway) Pause() error { return g.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (g *Gateway) Resume() error { return g.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Restart kills the server and starts it again, on the same address and directory.
 func (g *Gateway) Restart(ctx context.Context) error {
 	if err := errors.Join(g.Kill(), g.Close()); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -150,6 +157,9 @@ func (g *Gateway) Restart(ctx context.Context) error {
 // Close ends the server and waits for it.
 func (g *Gateway) Close() error {
 	err := g.alive.Close()
+	if resumed := g.Resume(); !errors.Is(resumed, os.ErrProcessDone) { // a paused one does not see that it is to end
+		err = errors.Join(err, resumed)
+	}
 	var exit *exec.ExitError
 	if ended := g.cmd.Wait(); ended != nil && !errors.As(ended, &exit) {
 		err = errors.Join(err, ended)

@@ -1,0 +1,4 @@
+package e2e_test
+
+// environmentFaults are of what surrounds the processes.
+func environmentFaults() []fault { return nil }
