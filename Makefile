@@ -17,6 +17,8 @@ BENCH     ?=
 CUTS      ?= 1000
 KILLS     ?= 1000
 SEED      ?=
+DURATION  ?= 20m
+SERVERS   ?=
 # Tests that mount a file system of their own are left out, and that is said, where /dev/fuse cannot be opened.
 NO_FUSE   = $$( (exec 3</dev/fuse) 2>/dev/null || { echo 'power loss is not tested: /dev/fuse cannot be opened' >&2; echo '-skip=^Test(Mount|PowerCut)'; } )
 # The server that benchmarks compare with, once the servers are there.
@@ -112,6 +114,19 @@ rules: ## check alerts and board: their metrics exist, and the alerts fire when 
 .PHONY: crash
 crash: ## crash the file system at every operation, and see what is left
 	go test -count=1 -timeout 30m -run Crash $(PKG)
+
+.PHONY: e2e
+e2e: servers ## break the whole in every way there is, bounded: scenarios, kills, power cuts (drawn from SEED)
+	AOFSIDECAR_E2E_SEED=$(SEED) go test -count=1 -timeout 20m $(NO_FUSE) -run '^Test(Scenarios|KilledAnywhere|PowerCut.*)$$' -v ./e2e
+
+# A soak ends by itself; one that hangs ends half an hour after that.
+SOAK_TIMEOUT = $$(awk -v d='$(DURATION)' 'BEGIN { s = 1800; while (match(d, /^[0-9.]+[hms]/)) { u = substr(d, RLENGTH, 1); \
+  s += substr(d, 1, RLENGTH - 1) * (u == "h" ? 3600 : u == "m" ? 60 : 1); d = substr(d, RLENGTH + 1) } print s "s" }')
+.PHONY: soak
+soak: servers ## draw worlds and faults for DURATION (20m) from SEED, on SERVERS (names, redis or valkey; all); what fails is kept below .cache/soak
+	@mkdir -p .cache/soak
+	AOFSIDECAR_SOAK_DURATION=$(DURATION) AOFSIDECAR_E2E_SEED=$(SEED) AOFSIDECAR_SOAK_SERVERS='$(SERVERS)' \
+	  go test -count=1 -timeout "$(SOAK_TIMEOUT)" -artifacts -outputdir .cache/soak -run '^TestSoak$$' -v ./e2e
 
 .PHONY: kills
 kills: servers ## kill the sidecar with SIGKILL KILLS (1000) times, and upstreams and archives with it, drawn from SEED

@@ -19,10 +19,11 @@ func (w *world) compare(probes int) {
 	w.quiet()
 	release, err := testenv.Freeze(w.Context(), w.upstream.Client())
 	require.NoError(w, err)
+	begun := time.Now()
 	w.comeBack()
 	w.awaitInStep()
 	w.requireBoots(w.m.Dir(), w.upstream)
-	w.requireArchived()
+	w.requireArchived(begun)
 	for range probes {
 		w.probe()
 	}
@@ -40,8 +41,8 @@ func (w *world) awaitInStep() {
 	require.NoError(w, err)
 }
 
-// requireArchived wants that the archive is whole, and has what the upstream has.
-func (w *world) requireArchived() {
+// requireArchived wants that the archive is whole, and has what the upstream has, which has stood still since begun.
+func (w *world) requireArchived(begun time.Time) {
 	offset, err := offsetOf(w.Context(), w.upstream)
 	require.NoError(w, err)
 	if w.policy == "no" { // only what is durable is shipped: what a clean stop syncs
@@ -58,6 +59,37 @@ func (w *world) requireArchived() {
 	w.count.Restores++
 	require.Equal(w, status.Log.Timeline, got.Timeline)
 	w.requireBoots(dir, w.upstream)
+	w.points = append(w.points, shippedPoint{timeline: status.Log.Timeline, begun: begun, at: time.Now(), offset: offset})
+}
+
+// shippedPoint is a while in which the upstream stood still, at the end of which the archive had all of it.
+type shippedPoint struct {
+	timeline  string
+	begun, at time.Time
+	offset    int64
+}
+
+// requireTime wants that what was restored to a time has what was shipped before, and nothing that came later.
+func (w *world) requireTime(at time.Time, timeline string, offset int64) {
+	for _, p := range w.points {
+		switch {
+		case w.anyTime || p.timeline != timeline:
+		case at.After(p.at):
+			require.GreaterOrEqual(w, offset, w.boundary(p.offset, timeline), "shipped %s before", at.Sub(p.at))
+		case at.Before(p.begun):
+			require.LessOrEqual(w, offset, p.offset, "not written until %s later", p.begun.Sub(at))
+		}
+	}
+}
+
+// boundary is the last one at or before an offset that a recording knows, else 0.
+func (w *world) boundary(offset int64, timeline string) int64 {
+	for _, r := range w.recordings {
+		if r.From() <= offset && offset <= r.end() && r.isOf(w.lineage[timeline]) {
+			return r.Boundary(w.T, offset)
+		}
+	}
+	return 0
 }
 
 // requireBoots boots a stock server from a directory, and wants that it has what another has.
@@ -94,9 +126,9 @@ func (w *world) probe() {
 	k := all[w.rng.IntN(len(all))]
 	byTime := w.rng.IntN(3) == 0
 	offset := k.From + w.rng.Int64N(k.To-k.From+1)
-	target := archivePoint{offset: offset}.byOffset()
+	target, at := archivePoint{offset: offset}.byOffset(), k.Begin.Add(time.Duration(w.rng.Int64N(int64(k.End.Sub(k.Begin))+1)))
 	if byTime {
-		target = archivePoint{at: k.Begin.Add(time.Duration(w.rng.Int64N(int64(k.End.Sub(k.Begin)) + 1)))}.byTime()
+		target = archivePoint{at: at}.byTime()
 	}
 	dir, got := w.archive.restore(w.T, append(target, "--timeline", k.Timeline)...)
 	w.count.Restores++
@@ -104,6 +136,7 @@ func (w *world) probe() {
 	verified := aofsidecar(w.T, "verify", dir)
 	require.Zero(w, verified.code, "%+v", verified)
 	if byTime {
+		w.requireTime(at, got.Timeline, got.Offset)
 		i := slices.IndexFunc(all, func(k known) bool { return k.Timeline == got.Timeline && k.From <= got.Offset && got.Offset <= k.To })
 		if i < 0 {
 			return // between two recordings
@@ -131,7 +164,7 @@ func (w *world) known() []known {
 	for _, timeline := range listed.Timelines {
 		for _, win := range timeline.Windows {
 			for _, r := range w.recordings {
-				if !slices.ContainsFunc(r.names, func(name string) bool { return slices.Contains(w.lineage[win.Timeline], name) }) {
+				if !r.isOf(w.lineage[win.Timeline]) {
 					continue
 				}
 				k := known{window: win, of: r}

@@ -21,7 +21,7 @@ import (
 // scenarioWorlds is among how many worlds TestScenarios deals the faults.
 const scenarioWorlds = 6
 
-// Each fault strikes once, in a world of a server that the seed draws, and what the mirror and its archive have after that is what the upstream has.
+// Each fault strikes twice or more often, each time in a world of a server that the seed draws, and what the mirror and its archive have after that is what the upstream has.
 func TestScenarios(t *testing.T) {
 	seed := newSeed(t)
 	total := newSoakTotals(t)
@@ -41,9 +41,12 @@ func dealFaults(t *testing.T, seed uint64) []plan {
 	for attempt := range uint64(100) {
 		var plans []plan
 		for i := range uint64(scenarioWorlds) {
-			plans = append(plans, newPlan(seed+attempt<<16+i, families[(seed+i)%uint64(len(families))]))
+			p := newPlan(seed+attempt<<16+i, families[(seed+i)%uint64(len(families))])
+			p.longest = 5 * time.Second
+			plans = append(plans, p)
 		}
-		if deal(plans, rand.New(rand.NewPCG(seed, attempt))) {
+		rng := rand.New(rand.NewPCG(seed, attempt))
+		if deal(plans, rng, 2) {
 			return plans
 		}
 	}
@@ -51,8 +54,9 @@ func dealFaults(t *testing.T, seed uint64) []plan {
 	return nil
 }
 
-func deal(plans []plan, rng *rand.Rand) (all bool) {
-	list := faults()
+// deal gives out each fault so many times, always to a world that has few.
+func deal(plans []plan, rng *rand.Rand, times int) (all bool) {
+	list := slices.Repeat(faults(), times)
 	for _, i := range rng.Perm(len(list)) {
 		best := -1
 		for j := range plans {
@@ -134,6 +138,7 @@ type worldCounts struct {
 	Restores, Boots, Comparisons int
 	Kills, Checks, Lost          int   // SIGKILLs of the sidecar; how often its log was held to what it had acknowledged, and did not keep that
 	Checked                      int64 // bytes of stream in that
+	Shipped                      int   // how often the archive was held to that
 	Unfinished                   int   // of Kills: with a rewrite or a snapshot half written
 	Impatient                    int   // sidecars that were started again because they waited before the next snapshot
 }
@@ -191,6 +196,7 @@ func (s *soakTotals) add(c *worldCounts) {
 	s.sum.Checks += c.Checks
 	s.sum.Lost += c.Lost
 	s.sum.Checked += c.Checked
+	s.sum.Shipped += c.Shipped
 	s.sum.Unfinished += c.Unfinished
 	s.sum.Impatient += c.Impatient
 }
@@ -214,6 +220,7 @@ func (s *soakTotals) String() string {
 	row("boots", s.sum.Boots)
 	row("comparisons", s.sum.Comparisons)
 	row("logs held to what was acknowledged", fmt.Sprintf("%d (%d bytes), %d after SIGKILL, %d of these in a rewrite or a snapshot", s.sum.Checks, s.sum.Checked, s.sum.Kills, s.sum.Unfinished))
+	row("archives held to that", s.sum.Shipped)
 	row("started again for want of patience", s.sum.Impatient)
 	row("lost", s.sum.Lost)
 	row("failures", s.failures)

@@ -36,13 +36,14 @@ type plan struct {
 	extra   []fault       // those to be prepared that may be drawn
 	home    string        // what the sidecar's directories are made in; "": the test's own
 	program string        // what is run as the sidecar
+	anyTime bool          // clocks are wrong: what is restored to a time is not held to that
 }
 
 // newPlan draws a plan; the seed alone says what it is, but for the server.
 func newPlan(seed uint64, family testenv.Family) plan {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	pick := func(from ...string) string { return from[rng.IntN(len(from))] }
-	p := plan{seed: seed, family: family, policy: pick("always", "everysec", "no"), rdb: rng.IntN(2) == 0, longest: 3 * time.Second, program: program}
+	p := plan{seed: seed, family: family, policy: pick("always", "everysec", "no"), rdb: rng.IntN(2) == 0, program: program}
 	p.shipped = rng.IntN(3) == 0
 	p.config = []string{"repl-backlog-size " + pick("512kb", "1mb", "2mb"), "repl-timeout 20", "repl-diskless-sync " + pick("yes", "no")}
 	if p.rdb {
@@ -86,14 +87,16 @@ type world struct {
 	traffic    *steadyTraffic // nil while nothing is written
 	recordings []*recordedStream
 	lineage    map[string][]string // the upstream's ids on each timeline
-	happened   []string            // the faults so far
+	points     []shippedPoint
+	happened   []string      // the faults so far
+	struck     map[part]bool // what is broken now
 	count      worldCounts
 }
 
 // newWorld starts all that a plan says. What it was, and what is left of it, is told when the test fails.
 func newWorld(t *testing.T, p plan) *world {
 	t.Helper()
-	w := &world{T: t, plan: p, rng: rand.New(rand.NewPCG(p.seed, 2)), lineage: map[string][]string{}, count: newWorldCounts()}
+	w := &world{T: t, plan: p, rng: rand.New(rand.NewPCG(p.seed, 2)), lineage: map[string][]string{}, struck: map[part]bool{}, count: newWorldCounts()}
 	if w.home == "" {
 		w.home = t.TempDir()
 	}
@@ -134,7 +137,7 @@ func (w *world) end() {
 	}
 	_ = w.m.Kill()
 	kept := w.ArtifactDir()
-	w.Logf("FAILED: AOFSIDECAR_SOAK_WORLD=%d AOFSIDECAR_SOAK_SERVERS=%s; %s\nfaults: %s\nkept in %s (go test -artifacts)", w.seed, w.family, w.String(),
+	w.Logf("FAILED: again with AOFSIDECAR_SOAK_WORLD=%d AOFSIDECAR_SOAK_SERVERS=%s; %s\nfaults: %s\nkept in %s (go test -artifacts)", w.seed, w.family, w.String(),
 		strings.Join(w.happened, ", "), kept)
 	for name, text := range map[string]string{"sidecar.log": w.m.Log(), "upstream.log": w.upstream.Log()} {
 		if err := os.WriteFile(filepath.Join(kept, name), []byte(text), 0o600); err != nil {
@@ -204,9 +207,11 @@ func (w *world) strike(f *fault) (heal func()) {
 	began := time.Now()
 	w.happened = append(w.happened, f.name)
 	w.count.Faults[f.name]++
+	w.struck[f.part] = true
 	end := f.strike(w)
 	return func() {
 		end()
+		delete(w.struck, f.part)
 		w.Logf("%s (%s)", f.name, time.Since(began).Round(time.Millisecond))
 	}
 }
@@ -252,8 +257,8 @@ func (w *world) kill() {
 	w.checkPromises()
 }
 
-// checkPromises is for a sidecar that has ended.
-func (w *world) checkPromises() {
+// checkPromises is for a sidecar that has ended. It returns the last that it has acknowledged of what its log has.
+func (w *world) checkPromises() (fack int64) {
 	closed := func(stats testenv.ProxyStats) bool { return stats.Open() == 0 }
 	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 	defer cancel()
@@ -268,6 +273,22 @@ func (w *world) checkPromises() {
 	require.NoError(w, err)
 	w.count.Checks++
 	w.count.Checked += end.Offset - end.From
+	return end.Fack
+}
+
+// killShipping is kill of a sidecar that streams and ships, and wants that the archive has what was acknowledged as shipped.
+func (w *world) killShipping() {
+	timeline := w.timeline()
+	w.m.kill(w.T)
+	w.count.Kills++
+	fack, recording := w.checkPromises(), w.recordings[len(w.recordings)-1]
+	if !w.shipped || fack < recording.From() {
+		return
+	}
+	_, got := w.archive.restore(w.T, "--timeline", timeline)
+	w.count.Restores++
+	w.count.Shipped++
+	require.GreaterOrEqual(w, got.Offset, recording.Boundary(w.T, fack))
 }
 
 // stop ends the sidecar by SIGTERM.
@@ -326,6 +347,11 @@ type recordedStream struct {
 
 // end is how far what was restored can be compared with it.
 func (r *recordedStream) end() int64 { return min(r.End(), r.limit) }
+
+// isOf reports whether it is of a history with one of these names.
+func (r *recordedStream) isOf(names []string) bool {
+	return slices.ContainsFunc(r.names, func(name string) bool { return slices.Contains(names, name) })
+}
 
 // record begins a recording of the upstream. An upstream that has just lost a replica in the middle of a snapshot hangs up on the next one, too.
 func (w *world) record() {
