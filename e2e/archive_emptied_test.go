@@ -15,7 +15,7 @@ import (
 // Somebody removes all objects under a sidecar that ships: it misses its lease, and ships what it has on its disk, so that the present can be restored again without
 // a restart and without a full resync.
 func TestArchiveEmptied(t *testing.T) {
-	eachArchive(t, func(t *testing.T, a *archive) {
+	eachArchive(t, func(t *testing.T, a *archive) { //nolint:thelper // it is the test
 		family := testenv.Pick(t, "redis-8.0")
 		upstream := testenv.StartServer(t, family)
 		require.NoError(t, upstream.Client().Set(t.Context(), "before", 1, 0).Err())

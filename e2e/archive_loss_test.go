@@ -95,7 +95,7 @@ func TestArchiveRestoreKilled(t *testing.T) {
 // The archive is away for longer than aof.max-disk allows: the mirror goes on without a full resync, what waits is given up, and when the archive is back it has the newest state
 // again, with a gap before it.
 func TestArchiveOverTheBudget(t *testing.T) {
-	eachArchive(t, func(t *testing.T, a *archive) {
+	eachArchive(t, func(t *testing.T, a *archive) { //nolint:thelper // it is the test
 		family := testenv.Pick(t, "valkey-8.1")
 		upstream := testenv.StartServer(t, family)
 		m := a.newMirror(t, upstream.Addr(), "aof.max-disk=2mb", "aof.increment-size=128kb", "aof.auto-aof-rewrite-min-size=64kb")

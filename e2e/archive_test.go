@@ -15,7 +15,7 @@ import (
 // Two sidecars on one prefix: one ships, the other says so, keeps mirroring, and takes over when the first is gone. Whatever was shipped by whom, what is
 // restored is of one history.
 func TestArchiveHasOneHolder(t *testing.T) {
-	eachArchive(t, func(t *testing.T, a *archive) {
+	eachArchive(t, func(t *testing.T, a *archive) { //nolint:thelper // it is the test
 		family := testenv.Pick(t, "valkey-8.1")
 		upstream := testenv.StartServer(t, family)
 		first := a.newMirror(t, upstream.Addr())
@@ -51,7 +51,7 @@ func TestArchiveHasOneHolder(t *testing.T) {
 // The holder is stopped (SIGSTOP) past its TTL, with writes on their way, and goes on when the other one ships. It ships again when that one is gone. What is restored then is the
 // newest state, of one history, though the other's timeline is the one that was created last.
 func TestArchiveHoldersTakeTurns(t *testing.T) {
-	eachArchive(t, func(t *testing.T, a *archive) {
+	eachArchive(t, func(t *testing.T, a *archive) { //nolint:thelper // it is the test
 		family := testenv.Pick(t, "redis-8.0")
 		upstream := testenv.StartServer(t, family)
 		tr := startTraffic(t, upstream, newWorkload(t, newSeed(t), upstream, workload.Options{NoFlush: true, NoFieldTTL: true}))
@@ -126,7 +126,7 @@ func TestWaitAOFForTheArchive(t *testing.T) {
 
 // An upstream that restarted empty: the timeline before is pinned in the archive, restore wants to be told which of the two, and both are there.
 func TestArchiveOfAWipedUpstream(t *testing.T) {
-	eachArchive(t, func(t *testing.T, a *archive) {
+	eachArchive(t, func(t *testing.T, a *archive) { //nolint:thelper // it is the test
 		family := testenv.Pick(t, "redis-7.0")
 		upstream := testenv.StartServer(t, family)
 		work := newWorkload(t, newSeed(t), upstream, workload.Options{NoFlush: true, NoFieldTTL: true, LongExpiry: true})
