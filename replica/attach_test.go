@@ -34,12 +34,12 @@ func attach(t *testing.T, addr string, rec *recorder, changes ...func(*Options))
 // quick makes a client try again at once, in real time.
 func quick(o *Options) {
 	soon := Backoff{First: 10 * time.Millisecond, Max: 100 * time.Millisecond, Jitter: 0.5}
-	o.Backoff = Backoffs{Network: soon, Busy: soon, Protocol: soon, Snapshot: soon, Held: soon, Refused: soon}
+	o.Backoff = Backoffs{Network: soon, Busy: soon, Protocol: soon, Snapshot: soon, Unbegun: soon, Held: soon, Refused: soon}
 }
 
-func inPhase(t *testing.T, run *running, phase Phase) State {
+func inPhase(t *testing.T, run *running, phase Phase) {
 	t.Helper()
-	return testenv.Eventually(t, "phase "+phase.String(), func(context.Context) (State, bool) {
+	testenv.Eventually(t, "phase "+phase.String(), func(context.Context) (State, bool) {
 		s := run.client.State()
 		return s, s.Phase == phase
 	})

@@ -33,8 +33,12 @@ type Backoffs struct {
 	Busy     Backoff // zero: 1 s to 10 s, half of it random
 	Protocol Backoff // zero: 1 s to 1 min, half of it random
 	Snapshot Backoff // zero: 1, 2, 4 ... 60 min
-	Held     Backoff // zero: 1 s to 30 s
-	Refused  Backoff // zero: 30 s to 5 min, a tenth of it random
+	// Unbegun is for a snapshot of which not a byte came (SnapshotError.Unbegun), in the place of Snapshot. A FLUSHALL ends the process that writes one, and the server
+	// hangs up (db.c:flushAllDataAndResetRDB, replication.c:updateSlavesWaitingBgsave), though the next one is as good as any. One that cannot
+	// be made at all looks the same, so it is asked for ever more slowly, too. Zero: 1, 2, 4 s ... 60 min
+	Unbegun Backoff
+	Held    Backoff // zero: 1 s to 30 s
+	Refused Backoff // zero: 30 s to 5 min, a tenth of it random
 }
 
 func (b *Backoffs) fill() error {
@@ -44,6 +48,7 @@ func (b *Backoffs) fill() error {
 		fillBackoff(&b.Busy, "busy", Backoff{First: time.Second, Max: 10 * time.Second, Jitter: half}),
 		fillBackoff(&b.Protocol, "protocol", Backoff{First: time.Second, Max: time.Minute, Jitter: half}),
 		fillBackoff(&b.Snapshot, "snapshot", Backoff{First: time.Minute, Max: time.Hour}),
+		fillBackoff(&b.Unbegun, "unbegun snapshot", Backoff{First: time.Second, Max: time.Hour}),
 		fillBackoff(&b.Held, "held", Backoff{First: time.Second, Max: 30 * time.Second}),
 		fillBackoff(&b.Refused, "refused", Backoff{First: 30 * time.Second, Max: 5 * time.Minute, Jitter: tenth}),
 	)
@@ -59,8 +64,12 @@ func fillBackoff(b *Backoff, name string, defaults Backoff) error {
 	return nil
 }
 
-func (b *Backoffs) of(class Class) Backoff {
-	switch class {
+// of returns what is waited after err.
+func (b *Backoffs) of(err error) Backoff {
+	if snap, ok := errors.AsType[*SnapshotError](err); ok && snap.Unbegun {
+		return b.Unbegun
+	}
+	switch ClassOf(err) {
 	case ClassBusy:
 		return b.Busy
 	case ClassProtocol:

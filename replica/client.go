@@ -115,7 +115,7 @@ func (c *Client) Run(ctx context.Context) error {
 func (c *Client) backOff(ctx context.Context, err error) bool {
 	failure := Failure{Class: ClassOf(err), Err: err, Phase: c.State().Phase}
 	failure.InRow = c.failures.add(failure.Class)
-	failure.Retry = c.opts.Backoff.of(failure.Class).delay(failure.InRow)
+	failure.Retry = c.opts.Backoff.of(err).delay(failure.InRow)
 	c.lost(failure)
 	c.enter(PhaseBackingOff)
 	timer := time.NewTimer(failure.Retry)
@@ -185,7 +185,7 @@ func (c *Client) negotiate(ctx context.Context, l *link, asked stream.Position) 
 	}
 	frame, err := readFraming(l)
 	if err != nil {
-		err = &SnapshotError{Position: got.position, Err: err}
+		err = &SnapshotError{Position: got.position, Unbegun: ClassOf(err) == ClassNetwork, Err: err}
 	}
 	return got, frame, err
 }

@@ -187,6 +187,7 @@ func (e *ProtocolError) Class() Class { return ClassProtocol }
 type SnapshotError struct {
 	Position stream.Position // that +FULLRESYNC announced
 	Bytes    int64           // of the payload that were read
+	Unbegun  bool            // the connection ended before the first of them
 	Err      error
 }
 

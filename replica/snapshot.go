@@ -62,7 +62,7 @@ func (c *Client) fullResync(ctx context.Context, l *link, pos stream.Position, f
 	case err != nil && isFatal(err, false):
 		err = &finalError{err}
 	case err != nil:
-		err = &SnapshotError{Position: pos, Bytes: body.bytes, Err: err}
+		err = &SnapshotError{Position: pos, Bytes: body.bytes, Unbegun: body.lost && body.bytes == 0, Err: err}
 	}
 	c.snapshotDone(snap, body.bytes, err)
 	return db, err
@@ -108,6 +108,7 @@ type payload struct {
 	found    bool   // delimited: the mark follows after left bytes
 	bytes    int64  // read so far
 	complete bool
+	lost     bool          // the connection ended, or is silent
 	ended    chan struct{} // closed when complete
 	progress func(bytes int64)
 	reported time.Time
@@ -125,6 +126,7 @@ func newPayload(in *bufio.Reader, frame framing) *payload {
 func (p *payload) Read(b []byte) (int, error) {
 	if p.left == 0 && !p.found {
 		if err := p.search(); err != nil {
+			p.lost = true
 			return 0, closedByPeer(err)
 		}
 	}
@@ -135,6 +137,7 @@ func (p *payload) Read(b []byte) (int, error) {
 		p.left -= int64(n)
 		p.bytes += int64(n)
 		if err != nil {
+			p.lost = true
 			return n, closedByPeer(err)
 		}
 	}
