@@ -140,20 +140,10 @@ power-loss: servers ## cut the power of the whole binary CUTS (1000) times, draw
 soak-rewrite: servers ## fold what each server writes for SOAK (20m), round after round, and compare (AOFSIDECAR_E2E_SEED: as before)
 	AOFSIDECAR_E2E_SOAK=$(SOAK) go test -count=1 -timeout 24h -parallel 2 -run 'TestFold$$' -v ./e2e
 
-.PHONY: bench-ingest
-bench-ingest: build servers ## compare what ingesting takes with a bare copy and a real replica (BENCH='-scale 0.1': a quick look)
+.PHONY: bench
+bench: build servers ## measure all, an hour and a half, and write docs/benchmarks.md (BENCH='-scale 0.02': a quick look; BENCH='-parts rewrite': one part)
 	go build -o $(BIN)/bench ./bench
-	$(BIN)/bench -parts ingest,memory,restart -replica "$(BENCH_SERVER)" $(BENCH)
-
-.PHONY: bench-rewrite
-bench-rewrite: build servers ## compare what a rewrite takes with cp and a real server (BENCH='-scale 0.05': a quick look)
-	go build -o $(BIN)/bench ./bench
-	$(BIN)/bench -parts rewrite -rounds 3 -replica "$(BENCH_SERVER)" $(BENCH)
-
-.PHONY: bench-archive
-bench-archive: build ## compare shipping and restoring with plain parallel PUT and GET (BENCH='-scale 0.02': a quick look)
-	go build -o $(BIN)/bench ./bench
-	$(BIN)/bench -parts archive -rounds 3 $(BENCH)
+	$(BIN)/bench -replica "$(BENCH_SERVER)" -page docs/benchmarks.md $(BENCH)
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters

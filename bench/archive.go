@@ -11,15 +11,6 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
-// What of the archive is measured.
-const (
-	archivedTransfer = "transfer"
-	archivedSegments = "segments"
-	archivedArrival  = "arrival"
-	archivedMemory   = "memory"
-	archivedRequests = "requests"
-)
-
 const (
 	archiveBucket = "bench"
 	// archivePatience bounds one measurement of an archive.
@@ -32,31 +23,30 @@ type vault struct {
 	bucket  string // where its objects are, as files
 }
 
-// archiveAll measures what is wanted to be known of the archive.
-func (b *bench) archiveAll(ctx context.Context, r *report) (err error) {
-	v, err := b.openVault(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, v.gateway.Close()) }()
-	measures := map[string]func(context.Context, *vault, *archiveReport) error{
-		archivedTransfer: b.transferAll, archivedSegments: b.piecesAll, archivedArrival: b.arriveAll, archivedMemory: b.weighLarge, archivedRequests: b.countAll,
-	}
-	for _, name := range b.archived {
-		if err := measures[name](ctx, v, &r.archive); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+// withVault returns a part that has an S3 server of its own.
+func (b *bench) withVault(measure func(context.Context, *vault, *archiveReport) error) func(context.Context, *report) error {
+	return func(ctx context.Context, r *report) (err error) {
+		dir, err := os.MkdirTemp(b.dir, "store")
+		if err != nil {
+			return fmt.Errorf("make directory: %w", err)
 		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		v, err := openVault(ctx, dir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, v.gateway.Close()) }()
+		return measure(ctx, v, &r.archive)
 	}
-	return nil
 }
 
-// openVault starts the server, whose credentials all children inherit.
-func (b *bench) openVault(ctx context.Context) (*vault, error) {
-	return vaultIn(filepath.Join(b.dir, "s3"), func(dir string) (*s3gateway.Gateway, error) { return s3gateway.Start(ctx, dir) })
+// openVault starts the server below dir, whose credentials all children inherit.
+func openVault(ctx context.Context, dir string) (*vault, error) {
+	return vaultIn(filepath.Join(dir, "s3"), func(dir string) (*s3gateway.Gateway, error) { return s3gateway.Start(ctx, dir) })
 }
 
 // openLargeVault starts one in dir that takes uploads of any number of parts.
-func (b *bench) openLargeVault(ctx context.Context, dir string) (*vault, error) {
+func openLargeVault(ctx context.Context, dir string) (*vault, error) {
 	meta := filepath.Join(dir, "meta")
 	if err := os.Mkdir(meta, dirMode); err != nil {
 		return nil, fmt.Errorf("prepare the S3 server: %w", err)

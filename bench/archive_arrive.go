@@ -49,7 +49,7 @@ func (b *bench) arriveAll(ctx context.Context, v *vault, r *archiveReport) (err 
 		return err
 	}
 	p := pacer{session: s, recorder: newRecorder(10, arriveRate), rate: arriveRate}
-	r.arrival, err = p.arrivals(alive, filepath.Join(v.bucket, prefix), max(arriveLeast, time.Duration(float64(arriveFor)*b.scale)))
+	r.arrival, err = p.arrivals(alive, filepath.Join(v.bucket, prefix), b.lasting(arriveFor, arriveLeast))
 	if err != nil {
 		return err
 	}

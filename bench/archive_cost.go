@@ -34,14 +34,14 @@ type weight struct {
 	taken, shipped int64         // peak memory: when the base was in place, and when it was stored
 }
 
-// weighLarge is weighAll with a server of its own, in place of v, that takes as many parts as a large base has.
-func (b *bench) weighLarge(ctx context.Context, _ *vault, r *archiveReport) (err error) {
+// weighLarge is weighAll with a server that takes as many parts as a large base has.
+func (b *bench) weighLarge(ctx context.Context, r *archiveReport) (err error) {
 	dir, err := os.MkdirTemp(b.dir, "large")
 	if err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	v, err := b.openLargeVault(ctx, dir)
+	v, err := openLargeVault(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (b *bench) count(ctx context.Context, v *vault, interval time.Duration) (c 
 		return c, err
 	}
 	p := pacer{session: s, recorder: newRecorder(12, countRate), rate: countRate}
-	ready, settled := context.WithTimeout(alive, countAfter)
+	ready, settled := context.WithTimeout(alive, b.lasting(countAfter, countAfter))
 	defer settled()
 	if _, err := p.until(alive, ready.Done()); err != nil {
 		return c, err
@@ -152,7 +152,7 @@ func (b *bench) count(ctx context.Context, v *vault, interval time.Duration) (c 
 	if err != nil {
 		return c, err
 	}
-	over, stop := context.WithTimeout(alive, max(countLeast, time.Duration(float64(countFor)*b.scale)))
+	over, stop := context.WithTimeout(alive, b.lasting(countFor, countLeast))
 	defer stop()
 	measured, err := p.until(alive, over.Done())
 	if err != nil {

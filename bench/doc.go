@@ -1,6 +1,7 @@
 // Command bench compares what the sidecar takes to ingest a stream with what two others take for the same bytes: a bare copy from
 // socket to file, which is the least that can be done, and a real server as a replica with its own append-only file, which is what the
-// sidecar is there to spare. `make bench-ingest` runs it; docs/benchmarks.md has results and what they mean.
+// sidecar is there to spare. Then all else that it does with what else could do it. `make bench` runs it, and writes what was measured into
+// docs/benchmarks.md, which says what it means.
 //
 // # How it measures
 //
@@ -31,6 +32,16 @@
 // The part archive runs a real S3 server (versitygw) in a process of its own, which is this program once more, and compares what the sidecar takes to ship
 // a base and to restore it with a parallel PUT and GET of the same bytes by the SDK's transfer manager, in another child; a restore of many segments with one of few
 // objects. It measures how long a write takes to be in the store, memory behind a large base, and how many requests there are.
+//
+// # Upstreams and growth
+//
+// The parts upstream and durable have a stock server as the upstream, which clients of this program write to, with nobody, a real replica or the sidecar beside it. The
+// parts rates and size have a recorded one again: a sidecar's cost is measured as the rate of the stream grows, and as the data set does.
+//
+// # Results and the page
+//
+// Each part leaves its result in a file: tables and lines of the summary, as they are shown, with the machine, the commit, the load before, and the date. The page is put together
+// from the newest file of each part, between comments that name its sections; all else on it is written by hand.
 //
 // It asserts nothing else: it prints numbers and ratios. Everything is on 127.0.0.1 and in one temporary directory, which goes when it ends; children die with it.
 package main

@@ -14,8 +14,9 @@ import (
 
 const (
 	lagRate = 20_000_000 // bytes of stream a second
-	// lagAlone is how long it ingests without a rewrite before the first of lagRewrites, which follow each other.
+	// lagAlone is how long it ingests without a rewrite, a quick look not less than lagLeast, before the first of lagRewrites, which follow each other.
 	lagAlone    = 20 * time.Second
+	lagLeast    = 2 * time.Second
 	lagRewrites = 3
 )
 
@@ -44,7 +45,7 @@ func (b *bench) lagAll(ctx context.Context, r *report) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	p := pacer{session: s, recorder: newRecorder(9, lagRate), rate: lagRate}
 
-	alone, stop := context.WithTimeout(alive, time.Duration(float64(lagAlone)*b.scale))
+	alone, stop := context.WithTimeout(alive, b.lasting(lagAlone, lagLeast))
 	defer stop()
 	measured, err := p.until(alive, alone.Done())
 	if err != nil {

@@ -10,27 +10,44 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// machine is where and with what a run was made.
+// machine is where and with what a part was measured.
 type machine struct {
-	date       time.Time
-	cores      int
-	processor  string
-	memory     uint64 // bytes
-	kernel     string
-	fileSystem string
-	sidecar    string
-	replica    string // empty: there is none
+	Cores      int    `json:"cores"`
+	Processor  string `json:"processor"`
+	Memory     uint64 `json:"memory"` // bytes
+	Kernel     string `json:"kernel"`
+	FileSystem string `json:"fileSystem"`
+	Commit     string `json:"commit"` // of the sidecar
+	Go         string `json:"go"`
+	Server     string `json:"server"` // empty: there is none
+	Gateway    string `json:"gateway"`
 }
+
+// facts lists what does not change from part to part, as the page shows it.
+func (m machine) facts() []string {
+	facts := []string{
+		fmt.Sprintf("%d cores of %s, %d GB of memory, %s", m.Cores, m.Processor, m.Memory/gigabyte, m.Kernel),
+		"disk: " + m.FileSystem,
+		"sidecar: built with " + m.Go,
+	}
+	if m.Server != "" {
+		facts = append(facts, "server: "+m.Server)
+	}
+	return append(facts, "S3 server: "+m.Gateway)
+}
+
+// gatewayModule is the S3 server that archives are measured against.
+const gatewayModule = "github.com/versity/versitygw"
 
 // describe looks at the machine, at the file system below dir, and asks both programs for their version.
 func (b *bench) describe(ctx context.Context) (machine, error) {
-	m := machine{date: time.Now().UTC(), cores: runtime.NumCPU(), processor: processor()}
+	m := machine{Cores: runtime.NumCPU(), Processor: processor(), Gateway: gateway()}
 	var (
 		name unix.Utsname
 		info unix.Sysinfo_t
@@ -39,19 +56,34 @@ func (b *bench) describe(ctx context.Context) (machine, error) {
 	if err != nil {
 		return m, fmt.Errorf("look at the machine: %w", err)
 	}
-	m.kernel = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
-	m.memory = info.Totalram * uint64(info.Unit)
-	if m.fileSystem, err = fileSystem(b.dir); err != nil {
+	m.Kernel = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
+	m.Memory = info.Totalram * uint64(info.Unit)
+	if m.FileSystem, err = fileSystem(b.dir); err != nil {
 		return m, err
 	}
-	if m.sidecar, err = firstLine(ctx, b.sidecar, "version"); err != nil {
+	version, err := firstLine(ctx, b.sidecar, "version") // aofsidecar <commit> (<go>, <platform>)
+	if err != nil {
 		return m, err
 	}
+	commit, built, _ := strings.Cut(strings.TrimPrefix(version, "aofsidecar "), " ")
+	m.Commit, m.Go = commit, strings.Trim(built, "()")
 	if b.replica == "" {
 		return m, nil
 	}
-	m.replica, err = firstLine(ctx, b.replica, "--version")
+	m.Server, err = firstLine(ctx, b.replica, "--version")
 	return m, err
+}
+
+// gateway returns the version of the S3 server that this program was built with.
+func gateway() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == gatewayModule {
+				return "versitygw " + module.Version
+			}
+		}
+	}
+	return "versitygw"
 }
 
 // processor returns the model's name, or the architecture where the kernel does not tell.
@@ -65,7 +97,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// fileSystem returns the type of the file system that dir is on: that of the longest mount point above it.
+// fileSystem returns the type and the device of the file system that dir is on: those of the longest mount point above it.
 func fileSystem(dir string) (string, error) {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -83,7 +115,7 @@ func fileSystem(dir string) (string, error) {
 			continue
 		}
 		if rel, err := filepath.Rel(fields[1], dir); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			kind, longest = fields[2], len(fields[1])
+			kind, longest = fields[2]+" on "+fields[0], len(fields[1])
 		}
 	}
 	return kind, nil

@@ -60,21 +60,16 @@ type bench struct {
 	dir      string
 	profiles string // folder; empty: none are made
 	scale    float64
-	rounds   int
-	parts    []string
+	rounds   int // of the part that is measured
+	parts    []part
 	policies []string
-	archived []string // what of the archive is measured
+	results  string // folder
+	page     string // its path; empty: there is none
 	progress io.Writer
 }
 
-// The parts of a run.
-const (
-	partIngest  = "ingest"
-	partMemory  = "memory"
-	partRestart = "restart"
-	partRewrite = "rewrite"
-	partArchive = "archive"
-)
+// partsNone has nothing measured.
+const partsNone = "none"
 
 // parse reads the flags.
 func (b *bench) parse(args []string) error {
@@ -85,23 +80,29 @@ func (b *bench) parse(args []string) error {
 	flags.StringVar(&b.dir, "dir", os.TempDir(), "`folder` for the temporary directory: its disk is what is measured")
 	flags.StringVar(&b.profiles, "profiles", "", "`folder` for processor profiles of the folds, which are made by one more of each")
 	flags.Float64Var(&b.scale, "scale", 1, "`factor` on the lengths of the streams and the number of their keys, e.g. 0.1 for a quick look")
-	flags.IntVar(&b.rounds, "rounds", 5, "how `often` each consumer is measured under everysec, each rewrite and each transfer; the other policies are measured once")
-	parts := flags.String("parts", strings.Join(allParts(), ","), "what to run, a comma-separated `list`")
-	archived := flags.String("archive", strings.Join(allArchived(), ","), "what of the archive to measure, a comma-separated `list`")
+	flags.IntVar(&b.rounds, "rounds", 0, "how `often` those who are compared are measured; 0: as often as each part is by default. Policies other than everysec are measured once")
+	flags.StringVar(&b.results, "results", ".cache/bench", "`folder` for the result of each part; those of another -scale than 1 go to one below it")
+	flags.StringVar(&b.page, "page", "", "`file` whose measured part is replaced by the newest results; with another -scale than 1 it is left alone, and a copy is written beside the results")
+	parts := flags.String("parts", "", "what to measure, a comma-separated `list` of "+strings.Join(names(b.allParts()), ", ")+", or what is before the dash; empty: all, \"none\": only the page is written")
 	policies := flags.String("appendfsync", strings.Join(allPolicies(), ","), "the policies to compare, a comma-separated `list`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	b.parts, b.policies = strings.Split(*parts, ","), strings.Split(*policies, ",")
-	b.archived = strings.Split(*archived, ",")
-	var errs []error
+	b.policies = strings.Split(*policies, ",")
+	var (
+		err  error
+		errs []error
+	)
+	if *parts != partsNone {
+		b.parts, err = b.chosen(*parts)
+	}
 	if flags.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
 	}
-	if b.scale <= 0 || b.rounds < 1 {
-		errs = append(errs, errors.New("-scale and -rounds must be positive"))
+	if b.scale <= 0 || b.rounds < 0 {
+		errs = append(errs, errors.New("-scale must be positive, and -rounds not negative"))
 	}
-	errs = append(errs, known("parts", b.parts, allParts()), known("archive", b.archived, allArchived()), known("appendfsync", b.policies, allPolicies()))
+	errs = append(errs, err, known("appendfsync", b.policies, allPolicies()))
 	return errors.Join(errs...)
 }
 
@@ -116,11 +117,4 @@ func known(flag string, given, all []string) error {
 	return errors.Join(errs...)
 }
 
-func allParts() []string {
-	return []string{partIngest, partMemory, partRestart, partRewrite, partArchive}
-}
-
-func allArchived() []string {
-	return []string{archivedTransfer, archivedSegments, archivedArrival, archivedMemory, archivedRequests}
-}
 func allPolicies() []string { return []string{policyEverySec, policyAlways, policyNo} }

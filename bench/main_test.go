@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -46,8 +47,8 @@ func exit(code int, err error) {
 
 func TestParseNamesAllThatIsWrong(t *testing.T) {
 	b := &bench{progress: io.Discard}
-	err := b.parse([]string{"-scale", "0", "-parts", "ingest,lunch", "-appendfsync", "sometimes", "-archive", "attic", "more"})
-	for _, want := range []string{`unexpected argument "more"`, "-scale", `"lunch"`, `"sometimes"`, `"attic"`} {
+	err := b.parse([]string{"-scale", "0", "-rounds", "-1", "-parts", "ingest,lunch", "-appendfsync", "sometimes", "more"})
+	for _, want := range []string{`unexpected argument "more"`, "-scale", "-rounds", `"lunch"`, "archive-segments", `"sometimes"`} {
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -55,10 +56,26 @@ func TestParseNamesAllThatIsWrong(t *testing.T) {
 func TestParseDefaults(t *testing.T) {
 	b := &bench{progress: io.Discard}
 	require.NoError(t, b.parse(nil))
-	require.Equal(t, allParts(), b.parts)
+	require.Equal(t, names(b.allParts()), names(b.parts))
 	require.Equal(t, allPolicies(), b.policies)
-	require.Equal(t, allArchived(), b.archived)
+	require.Zero(t, b.rounds)
 	require.Equal(t, incrCommands, b.scaled(incrCommands))
 	b.scale = 1e-9
 	require.Equal(t, 1, b.scaled(incrCommands))
+}
+
+func TestParseChoosesParts(t *testing.T) {
+	b := &bench{progress: io.Discard}
+	require.NoError(t, b.parse([]string{"-parts", "archive-segments,rewrite,memory"}))
+	require.Equal(t, []string{"archive-segments", "rewrite-touched", "rewrite-incr", "rewrite-mixed", "rewrite-lag", "memory"}, names(b.parts))
+	b = &bench{progress: io.Discard}
+	require.NoError(t, b.parse([]string{"-parts", partsNone}))
+	require.Empty(t, b.parts)
+}
+
+func TestAQuickLookIsShorterDownToALeast(t *testing.T) {
+	for scale, want := range map[float64]time.Duration{1: time.Minute, 0.5: 30 * time.Second, 0.02: 10 * time.Second, 0.001: time.Second} {
+		b := &bench{scale: scale}
+		require.Equal(t, want, b.lasting(time.Minute, 10*time.Second), scale)
+	}
 }

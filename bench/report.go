@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -37,14 +34,17 @@ type series struct {
 	rounds    []round
 }
 
-// report is all that a run found.
+// report is all that a part found.
 type report struct {
-	machine  machine
 	series   []series
 	memory   []memory
 	restarts []restartSeries
 	rewrites []rewriteSeries
 	lags     []lag
+	lives    []liveSeries
+	facks    []fackTimes
+	paces    []pace
+	sizes    []sized
 	archive  archiveReport
 }
 
@@ -57,41 +57,46 @@ type restartSeries struct {
 // consumers lists the names in the order of the table.
 func consumers() []string { return []string{nameCopy, nameSidecar, nameReplica} }
 
-// write prints the report as text that is Markdown as well.
-func (r *report) write(w io.Writer) error {
-	out := &printer{w: w}
-	r.machine.write(out)
+// sheet returns what was found as it is shown.
+func (r *report) sheet() sheet {
+	to := &sheet{}
 	if len(r.series) > 0 {
-		r.writeTable(out)
-		r.writeRatios(out)
+		r.addTable(to)
+		r.addRatios(to)
+		r.sumSeries(to)
 	}
 	if len(r.memory) > 0 {
-		r.writeMemory(out)
+		r.addMemory(to)
 	}
 	if len(r.restarts) > 0 {
-		r.writeRestarts(out)
+		r.addRestarts(to)
+	}
+	if len(r.lives) > 0 {
+		r.addLives(to)
+	}
+	if len(r.facks) > 0 {
+		r.addFacks(to)
+	}
+	if len(r.paces) > 0 {
+		r.addPaces(to)
+	}
+	if len(r.sizes) > 0 {
+		r.addSizes(to)
 	}
 	if len(r.rewrites) > 0 {
-		r.writeRewrites(out)
-		r.writeRewriteRatios(out)
+		r.addRewrites(to)
+		r.addRewriteRatios(to)
+		r.sumRewrites(to)
 	}
 	if len(r.lags) > 0 {
-		r.writeLags(out)
+		r.addLags(to)
 	}
-	r.archive.write(out)
-	return out.err
+	r.archive.add(to)
+	return *to
 }
 
-func (m machine) write(out *printer) {
-	out.line("%s; %d cores of %s, %d GB, %s, %s", m.date.Format("2006-01-02 15:04 MST"), m.cores, m.processor, m.memory/gigabyte, m.kernel, m.fileSystem)
-	out.line("%s", m.sidecar)
-	if m.replica != "" {
-		out.line("%s", m.replica)
-	}
-}
-
-func (r *report) writeTable(out *printer) {
-	t := out.table("stream", "appendfsync", "consumer", "MB", "seconds", "MB/s", "CPU s", "CPU s/GB", "peak MiB")
+func (r *report) addTable(to *sheet) {
+	t := to.table("stream", "appendfsync", "consumer", "MB", "seconds", "MB/s", "CPU s", "CPU s/GB", "peak MiB")
 	for _, s := range r.series {
 		for _, name := range consumers() {
 			if !s.has(name) {
@@ -103,11 +108,10 @@ func (r *report) writeTable(out *printer) {
 				fmt.Sprintf("%.2f", m.cpu.Seconds()), fmt.Sprintf("%.2f", m.cpuPerByte()*gigabyte), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte))
 		}
 	}
-	t.end()
 }
 
-func (r *report) writeRatios(out *printer) {
-	t := out.table("stream", "appendfsync", "the sidecar's", "is", "wanted")
+func (r *report) addRatios(to *sheet) {
+	t := to.table("stream", "appendfsync", "the sidecar's", "is", "wanted")
 	for _, s := range r.series {
 		row := func(what, format string, of func(round) float64, wanted string) {
 			if !s.judged {
@@ -130,21 +134,55 @@ func (r *report) writeRatios(out *printer) {
 			return float64(r[nameSidecar].peak) / mebibyte
 		}, fmt.Sprintf("<= %d", wantMemory/mebibyte))
 	}
-	t.end()
 }
 
-func (r *report) writeMemory(out *printer) {
-	t := out.table("snapshot MiB", "keys", "seconds", "MB/s", "CPU s", "peak MiB", "peak MiB after streams", "wanted")
+// sumSeries sums up what was measured under everysec, the default.
+func (r *report) sumSeries(to *sheet) {
+	for _, s := range r.series {
+		if s.policy != policyEverySec {
+			continue
+		}
+		row := func(name, unit string, digits int, of func(measurement) float64, ofCopy, ofReplica, itself bound) {
+			n := summed{what: "ingest, " + s.recording + ": " + name, unit: unit, digits: digits, sidecar: of(s.median(nameSidecar))}
+			n.plain = s.against(nameCopy, of, ofCopy, s.judged)
+			if s.has(nameReplica) {
+				n.server = s.against(nameReplica, of, ofReplica, s.judged)
+			}
+			if s.judged {
+				n.wanted = itself
+			}
+			to.sum(n)
+		}
+		row("throughput", "MB/s", 0, func(m measurement) float64 { return m.rate() / megabyte }, least(wantOfCopy), least(wantOfReplica), bound{})
+		row("processor", "s/GB", 2, func(m measurement) float64 { return m.cpuPerByte() * gigabyte }, bound{}, atMost(wantCPU), bound{})
+		row("peak memory", "MiB", 0, func(m measurement) float64 { return float64(m.peak) / mebibyte }, bound{}, bound{}, atMost(wantMemory/mebibyte))
+	}
+}
+
+// against is what the sidecar is held against.
+func (s series) against(name string, of func(measurement) float64, wanted bound, judged bool) against {
+	if !judged {
+		wanted = bound{}
+	}
+	ratio := medianOf(s.rounds, func(r round) float64 { return of(r[nameSidecar]) / of(r[name]) })
+	return against{value: of(s.median(name)), ratio: ratio, wanted: wanted}
+}
+
+func (r *report) addMemory(to *sheet) {
+	t := to.table("snapshot MiB", "keys", "seconds", "MB/s", "CPU s", "peak MiB", "peak MiB after streams", "wanted")
 	for _, m := range r.memory {
 		t.row(fmt.Sprintf("%.0f", float64(m.snapshotBytes)/mebibyte), fmt.Sprint(m.keys), fmt.Sprintf("%.2f", m.took.Seconds()),
 			fmt.Sprintf("%.0f", float64(m.snapshotBytes)/megabyte/m.took.Seconds()), fmt.Sprintf("%.2f", m.cpu.Seconds()),
 			fmt.Sprintf("%.0f", float64(m.peakSnapshot)/mebibyte), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte), fmt.Sprintf("<= %d", wantMemory/mebibyte))
+		to.sum(summed{
+			what: fmt.Sprintf("snapshot of %.0f MiB, then streams: peak memory", float64(m.snapshotBytes)/mebibyte), unit: "MiB",
+			sidecar: float64(m.peak) / mebibyte, wanted: atMost(wantMemory / mebibyte),
+		})
 	}
-	t.end()
 }
 
-func (r *report) writeRestarts(out *printer) {
-	t := out.table("restart", "increment MiB", "times", "seconds to PSYNC", "to the first ACK", "sent again MiB", "wanted")
+func (r *report) addRestarts(to *sheet) {
+	t := to.table("restart", "increment MiB", "times", "seconds to PSYNC", "to the first ACK", "sent again MiB", "wanted")
 	for _, s := range r.restarts {
 		seconds := func(of func(restart) time.Duration) string {
 			return fmt.Sprintf("%.2f", medianOf(s.runs, of).Seconds())
@@ -153,8 +191,11 @@ func (r *report) writeRestarts(out *printer) {
 			seconds(func(r restart) time.Duration { return r.asked }), seconds(func(r restart) time.Duration { return r.streaming }),
 			fmt.Sprintf("%.1f", float64(medianOf(s.runs, func(r restart) int64 { return r.resent }))/mebibyte),
 			fmt.Sprintf("< %d", wantRestartSecs))
+		to.sum(summed{
+			what: "restart " + s.name + ": to the first ACK", unit: "s", digits: 2,
+			sidecar: medianOf(s.runs, func(r restart) time.Duration { return r.streaming }).Seconds(), wanted: atMost(wantRestartSecs),
+		})
 	}
-	t.end()
 }
 
 // median returns the median of each number of one consumer.
@@ -182,46 +223,4 @@ func medianOf[E any, T cmp.Ordered](list []E, of func(E) T) T {
 	}
 	slices.Sort(values)
 	return values[(len(values)-1)/2]
-}
-
-// printer keeps the first error of many writes.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
-}
-
-// table begins a Markdown table whose columns are aligned for terminals, too.
-func (p *printer) table(columns ...string) *table {
-	p.line("")
-	t := &table{printer: p, tabs: tabwriter.NewWriter(p.w, 0, 0, 1, ' ', 0)}
-	t.row(columns...)
-	rules := make([]string, len(columns))
-	for i, column := range columns {
-		rules[i] = strings.Repeat("-", len(column))
-	}
-	t.row(rules...)
-	return t
-}
-
-type table struct {
-	printer *printer
-	tabs    *tabwriter.Writer
-}
-
-func (t *table) row(cells ...string) {
-	if t.printer.err == nil {
-		_, t.printer.err = fmt.Fprintln(t.tabs, "| "+strings.Join(cells, "\t| ")+"\t|")
-	}
-}
-
-func (t *table) end() {
-	if t.printer.err == nil {
-		t.printer.err = t.tabs.Flush()
-	}
 }

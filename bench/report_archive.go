@@ -21,27 +21,28 @@ type archiveReport struct {
 	counted []counted
 }
 
-func (r *archiveReport) write(out *printer) {
+func (r *archiveReport) add(to *sheet) {
 	if len(r.moves) > 0 {
-		r.writeMoves(out)
-		r.writeMoveRatios(out)
+		r.addMoves(to)
+		r.addMoveRatios(to)
+		r.sumMoves(to)
 	}
 	if len(r.pieces) > 0 {
-		r.writePieces(out)
+		r.addPieces(to)
 	}
 	if len(r.arrival.stored) > 0 {
-		r.writeArrival(out)
+		r.addArrival(to)
 	}
 	if len(r.weights) > 0 {
-		r.writeWeights(out)
+		r.addWeights(to)
 	}
 	if len(r.counted) > 0 {
-		r.writeCounted(out)
+		r.addCounted(to)
 	}
 }
 
-func (r *archiveReport) writeMoves(out *printer) {
-	t := out.table("archive", "by", "MB", "MB in the store", "seconds", "MB/s", "CPU s", "peak MiB")
+func (r *archiveReport) addMoves(to *sheet) {
+	t := to.table("archive", "by", "MB", "MB in the store", "seconds", "MB/s", "CPU s", "peak MiB")
 	for _, direction := range []string{nameShip, nameRestore} {
 		for _, who := range []string{namePlain, nameZstd, nameNone} {
 			median := func(of func(moved) float64) float64 {
@@ -56,11 +57,10 @@ func (r *archiveReport) writeMoves(out *printer) {
 				fmt.Sprintf("%.0f", median(func(m moved) float64 { return float64(m.peak) })/mebibyte))
 		}
 	}
-	t.end()
 }
 
-func (r *archiveReport) writeMoveRatios(out *printer) {
-	t := out.table("archive", "by", "the sidecar's", "is", "wanted")
+func (r *archiveReport) addMoveRatios(to *sheet) {
+	t := to.table("archive", "by", "the sidecar's", "is", "wanted")
 	for _, direction := range []string{nameShip, nameRestore} {
 		for _, who := range []string{nameZstd, nameNone} {
 			t.row(direction, who, "throughput / plain's", fmt.Sprintf("%.2f", medianOf(r.moves, func(m moves) float64 {
@@ -68,11 +68,31 @@ func (r *archiveReport) writeMoveRatios(out *printer) {
 			})), fmt.Sprintf(">= %.1f", wantOfPlain))
 		}
 	}
-	t.end()
 }
 
-func (r *archiveReport) writePieces(out *printer) {
-	t := out.table("restore of", "objects", "MB", "seconds", "CPU s", "peak MiB", "time / merged's", "wanted")
+// sumMoves sums up throughput, processor and memory of shipping and restoring.
+func (r *archiveReport) sumMoves(to *sheet) {
+	for _, direction := range []string{nameShip, nameRestore} {
+		for _, who := range []string{nameZstd, nameNone} {
+			row := func(name, unit string, digits int, of func(moved) float64, ofPlain bound) {
+				median := func(who string) float64 {
+					return medianOf(r.moves, func(m moves) float64 { return of(m[direction][who]) })
+				}
+				ratio := medianOf(r.moves, func(m moves) float64 { return of(m[direction][who]) / of(m[direction][namePlain]) })
+				to.sum(summed{
+					what: "archive, " + direction + ", " + who + ": " + name, unit: unit, digits: digits, sidecar: median(who),
+					plain: against{value: median(namePlain), ratio: ratio, wanted: ofPlain},
+				})
+			}
+			row("throughput", "MB/s", 0, func(m moved) float64 { return m.rate() / megabyte }, least(wantOfPlain))
+			row("processor", "s/GB", 2, func(m moved) float64 { return m.cpu.Seconds() / float64(m.bytes) * gigabyte }, bound{})
+			row("peak memory", "MiB", 0, func(m moved) float64 { return float64(m.peak) / mebibyte }, bound{})
+		}
+	}
+}
+
+func (r *archiveReport) addPieces(to *sheet) {
+	t := to.table("restore of", "objects", "MB", "seconds", "CPU s", "peak MiB", "time / merged's", "wanted")
 	row := func(name string, objects int, of func(pieces) moved, ratio, wanted string) {
 		t.row(name, fmt.Sprint(objects),
 			fmt.Sprintf("%.0f", medianOf(r.pieces, func(p pieces) float64 { return float64(of(p).bytes) })/megabyte),
@@ -84,11 +104,21 @@ func (r *archiveReport) writePieces(out *printer) {
 	row("one-second segments", r.pieces[0].segments, func(p pieces) moved { return p.apart },
 		fmt.Sprintf("%.2f", medianOf(r.pieces, func(p pieces) float64 { return p.apart.took.Seconds() / p.together.took.Seconds() })),
 		fmt.Sprintf("<= %.1f", wantOfMerged))
-	t.end()
+	took := func(of func(pieces) moved) float64 {
+		return medianOf(r.pieces, func(p pieces) float64 { return of(p).took.Seconds() })
+	}
+	to.sum(summed{
+		what: fmt.Sprintf("archive, restore of %d segments (plain: merged objects): time", r.pieces[0].segments), unit: "s", digits: 2,
+		sidecar: took(func(p pieces) moved { return p.apart }),
+		plain: against{
+			value: took(func(p pieces) moved { return p.together }), wanted: atMost(wantOfMerged),
+			ratio: medianOf(r.pieces, func(p pieces) float64 { return p.apart.took.Seconds() / p.together.took.Seconds() }),
+		},
+	})
 }
 
-func (r *archiveReport) writeArrival(out *printer) {
-	t := out.table("from a write", "seconds", "MB/s", "CPU s", "peak MiB", "p50 s", "p99 s", "at most s", "p99 wanted")
+func (r *archiveReport) addArrival(to *sheet) {
+	t := to.table("from a write", "seconds", "MB/s", "CPU s", "peak MiB", "p50 s", "p99 s", "at most s", "p99 wanted")
 	m := r.arrival
 	for _, until := range []struct {
 		name string
@@ -98,23 +128,29 @@ func (r *archiveReport) writeArrival(out *printer) {
 			fmt.Sprintf("%.2f", m.cpu.Seconds()), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte),
 			fmt.Sprintf("%.2f", quantile(until.took, 0.5).Seconds()), fmt.Sprintf("%.2f", quantile(until.took, 0.99).Seconds()),
 			fmt.Sprintf("%.2f", quantile(until.took, 1).Seconds()), fmt.Sprintf("<= %.1f", wantArrive.Seconds()))
+		to.sum(summed{
+			what: "archive, from a write " + until.name + ": p99", unit: "s", digits: 2,
+			sidecar: quantile(until.took, 0.99).Seconds(), wanted: atMost(wantArrive.Seconds()),
+		})
 	}
-	t.end()
 }
 
-func (r *archiveReport) writeWeights(out *printer) {
-	t := out.table("base MiB", "MiB in the store", "seconds to ship", "CPU s", "peak MiB before", "peak MiB", "wanted")
+func (r *archiveReport) addWeights(to *sheet) {
+	t := to.table("base MiB", "MiB in the store", "seconds to ship", "CPU s", "peak MiB before", "peak MiB", "wanted")
 	for _, w := range r.weights {
 		t.row(fmt.Sprintf("%.0f", float64(w.bytes)/mebibyte), fmt.Sprintf("%.0f", float64(w.stored)/mebibyte), fmt.Sprintf("%.2f", w.took.Seconds()),
 			fmt.Sprintf("%.2f", w.cpu.Seconds()), fmt.Sprintf("%.0f", float64(w.taken)/mebibyte), fmt.Sprintf("%.0f", float64(w.shipped)/mebibyte),
 			fmt.Sprintf("<= %d", wantArchiveMemory/mebibyte))
+		to.sum(summed{
+			what: fmt.Sprintf("archive, a base of %.0f MiB taken and shipped: peak memory", float64(w.bytes)/mebibyte), unit: "MiB",
+			sidecar: float64(w.shipped) / mebibyte, wanted: atMost(wantArchiveMemory / mebibyte),
+		})
 	}
-	t.end()
 }
 
-func (r *archiveReport) writeCounted(out *printer) {
+func (r *archiveReport) addCounted(to *sheet) {
 	kinds := []string{"put", "get", "list", "delete", "sweep"}
-	t := out.table(append([]string{"ship-interval", "seconds"}, kinds...)...)
+	t := to.table(append([]string{"requests a minute with a ship-interval of", "seconds"}, kinds...)...)
 	for _, c := range r.counted {
 		cells := []string{c.interval.String(), fmt.Sprintf("%.0f", c.took.Seconds())}
 		for _, kind := range kinds {
@@ -122,7 +158,4 @@ func (r *archiveReport) writeCounted(out *printer) {
 		}
 		t.row(cells...)
 	}
-	t.end()
-	out.line("")
-	out.line("Requests a minute, by kind.")
 }

@@ -40,8 +40,8 @@ func (s rewriteSeries) ratio(other string, of func(rewritten) float64) float64 {
 	return medianOf(s.rounds, func(r map[string]rewritten) float64 { return of(r[nameSidecar]) / of(r[other]) })
 }
 
-func (r *report) writeRewrites(out *printer) {
-	t := out.table("rewrite", "by", "base MB", "increment MB", "new base MB", "seconds", "of them loading", "CPU s", "peak MiB")
+func (r *report) addRewrites(to *sheet) {
+	t := to.table("rewrite", "by", "base MB", "increment MB", "new base MB", "seconds", "of them loading", "CPU s", "peak MiB")
 	orNone := func(format string, value float64) string {
 		if value == 0 {
 			return "-"
@@ -59,11 +59,10 @@ func (r *report) writeRewrites(out *printer) {
 				fmt.Sprintf("%.2f", m.cpu.Seconds()), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte))
 		}
 	}
-	t.end()
 }
 
-func (r *report) writeRewriteRatios(out *printer) {
-	t := out.table("rewrite", "the sidecar's", "is", "wanted")
+func (r *report) addRewriteRatios(to *sheet) {
+	t := to.table("rewrite", "the sidecar's", "is", "wanted")
 	seconds := func(m rewritten) float64 { return m.took.Seconds() }
 	for _, s := range r.rewrites {
 		row := func(what, other string, of func(rewritten) float64, wanted float64) {
@@ -78,16 +77,41 @@ func (r *report) writeRewriteRatios(out *printer) {
 			t.row(s.name, "DEBUG DIGEST", "equal", "equal")
 		}
 	}
-	t.end()
 }
 
-func (r *report) writeLags(out *printer) {
-	t := out.table("ingest", "rewrites", "seconds", "MB/s", "CPU s", "peak MiB", "seconds to durable", "at most", "wanted")
+// sumRewrites sums up time, processor and memory. The plain way is a copy of the base.
+func (r *report) sumRewrites(to *sheet) {
+	for _, s := range r.rewrites {
+		row := func(name, unit string, digits int, of func(rewritten) float64, ofCopy, ofServer bound) {
+			n := summed{what: "rewrite, " + s.name + ": " + name, unit: unit, digits: digits, sidecar: of(s.median(nameSidecar))}
+			if s.has(nameCp) && name != "peak memory" {
+				n.plain = against{value: of(s.median(nameCp)), ratio: s.ratio(nameCp, of), wanted: ofCopy}
+			}
+			if s.has(nameServer) {
+				n.server = against{value: of(s.median(nameServer)), ratio: s.ratio(nameServer, of), wanted: ofServer}
+			}
+			to.sum(n)
+		}
+		ofCopy := bound{}
+		if s.wanted.ofCopy > 0 {
+			ofCopy = atMost(s.wanted.ofCopy)
+		}
+		row("time", "s", 2, func(m rewritten) float64 { return m.took.Seconds() }, ofCopy, atMost(s.wanted.ofServer))
+		row("processor", "s", 2, func(m rewritten) float64 { return m.cpu.Seconds() }, bound{}, bound{})
+		row("peak memory", "MiB", 0, func(m rewritten) float64 { return float64(m.peak) / mebibyte }, bound{}, atMost(s.wanted.memory))
+	}
+}
+
+func (r *report) addLags(to *sheet) {
+	t := to.table("ingest", "rewrites", "seconds", "MB/s", "CPU s", "peak MiB", "seconds to durable", "at most", "wanted")
 	for _, m := range r.lags {
 		median := medianOf(m.behind, func(d time.Duration) time.Duration { return d })
 		t.row(m.name, fmt.Sprint(m.rewrites), fmt.Sprintf("%.1f", m.took.Seconds()), fmt.Sprintf("%.1f", m.rate()/megabyte),
 			fmt.Sprintf("%.2f", m.cpu.Seconds()), fmt.Sprintf("%.0f", float64(m.peak)/mebibyte),
 			fmt.Sprintf("%.2f", median.Seconds()), fmt.Sprintf("%.2f", slices.Max(m.behind).Seconds()), fmt.Sprintf("<= %d", wantLagSecs))
+		to.sum(summed{
+			what: fmt.Sprintf("ingest of %.0f MB/s %s: durable at most behind", m.rate()/megabyte, m.name), unit: "s", digits: 2,
+			sidecar: slices.Max(m.behind).Seconds(), wanted: atMost(wantLagSecs),
+		})
 	}
-	t.end()
 }

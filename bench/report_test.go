@@ -26,25 +26,23 @@ func sample(slow float64) round {
 	}
 }
 
+// shown is what a sheet looks like, the summary last.
+func shown(t *testing.T, s sheet) string {
+	t.Helper()
+	var out strings.Builder
+	require.NoError(t, writeTables(&out, append(s.Tables, summaryTable([]sheet{s}))))
+	return out.String()
+}
+
 func TestReport(t *testing.T) {
 	r := report{
-		machine: machine{
-			date: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), cores: 2, processor: "Z80", memory: 4e9,
-			kernel: "Linux 6", fileSystem: "ext4", sidecar: "aofsidecar 1", replica: "Redis server 8",
-		},
 		series: []series{{recording: "mixed", policy: policyEverySec, judged: true, rounds: []round{sample(1), sample(3), sample(2)}}},
 		memory: []memory{{snapshotBytes: 1 << 30, keys: 5, took: 2 * time.Second, cpu: time.Second, peakSnapshot: 30 << 20, peak: 31 << 20}},
 		restarts: []restartSeries{{name: "after kill -9", runs: []restart{
 			{increment: 1 << 30, asked: time.Second, streaming: 1100 * time.Millisecond, resent: 1 << 20},
 		}}},
 	}
-	var out strings.Builder
-	require.NoError(t, r.write(&out))
-	require.Equal(t, strings.TrimPrefix(`
-2026-11-22 08:00 UTC; 2 cores of Z80, 4 GB, Linux 6, ext4
-aofsidecar 1
-Redis server 8
-
+	require.Equal(t, `
 | stream | appendfsync | consumer     | MB   | seconds | MB/s | CPU s | CPU s/GB | peak MiB |
 | ------ | ----------- | --------     | --   | ------- | ---- | ----- | -------- | -------- |
 | mixed  | everysec    | bare copy    | 1000 | 2.00    | 500  | 0.50  | 0.50     | 6        |
@@ -65,7 +63,15 @@ Redis server 8
 | restart       | increment MiB | times | seconds to PSYNC | to the first ACK | sent again MiB | wanted |
 | -------       | ------------- | ----- | ---------------- | ---------------- | -------------- | ------ |
 | after kill -9 | 1024          | 1     | 1.00             | 1.10             | 1.0            | < 2    |
-`, "\n"), out.String())
+
+| measured                                        | unit | plain | real server | sidecar | by plain | by server | wanted                               | reached |
+| --------                                        | ---- | ----- | ----------- | ------- | -------- | --------- | ------                               | ------- |
+| ingest, mixed: throughput                       | MB/s | 500   | 12          | 250     | 0.50     | 20.0      | >= 0.5 of plain's; >= 10 of server's | yes     |
+| ingest, mixed: processor                        | s/GB | 0.50  | 30.00       | 1.00    | 2.00     | 0.033     | <= 0.1 of server's                   | yes     |
+| ingest, mixed: peak memory                      | MiB  | 6     | 900         | 40      | 6.67     | 0.044     | <= 64                                | yes     |
+| snapshot of 1024 MiB, then streams: peak memory | MiB  | -     | -           | 31      | -        | -         | <= 64                                | yes     |
+| restart after kill -9: to the first ACK         | s    | -     | -           | 1.10    | -        | -         | <= 2                                 | yes     |
+`, shown(t, r.sheet()))
 }
 
 func TestReportOfRewrites(t *testing.T) {
@@ -79,7 +85,7 @@ func TestReportOfRewrites(t *testing.T) {
 	}
 	last := sample(1)
 	delete(last, nameCp)
-	r := report{machine: machine{sidecar: "aofsidecar 1"}, rewrites: []rewriteSeries{
+	r := report{rewrites: []rewriteSeries{
 		{
 			name: "some keys", base: 200e6, increment: 10e6, verified: true, wanted: rewriteWanted{ofCopy: 3, ofServer: 0.25, memory: 0.1},
 			rounds: []map[string]rewritten{sample(1), sample(3), sample(2)},
@@ -89,10 +95,7 @@ func TestReportOfRewrites(t *testing.T) {
 		name: "alone", rewrites: 0, took: 2 * time.Second, bytes: 40e6, cpu: time.Second, peak: 30 << 20,
 		behind: []time.Duration{3e8, 9e8, 5e8},
 	}}}
-	var out strings.Builder
-	require.NoError(t, r.write(&out))
-	_, tables, _ := strings.Cut(out.String(), "\n\n")
-	require.Equal(t, strings.TrimPrefix(`
+	require.Equal(t, `
 | rewrite   | by         | base MB | increment MB | new base MB | seconds | of them loading | CPU s | peak MiB |
 | -------   | --         | ------- | ------------ | ----------- | ------- | --------------- | ----- | -------- |
 | some keys | cp + fsync | 200     | 10           | -           | 2.00    | -               | 1.00  | 2        |
@@ -113,20 +116,29 @@ func TestReportOfRewrites(t *testing.T) {
 | ingest | rewrites | seconds | MB/s | CPU s | peak MiB | seconds to durable | at most | wanted |
 | ------ | -------- | ------- | ---- | ----- | -------- | ------------------ | ------- | ------ |
 | alone  | 0        | 2.0     | 20.0 | 1.00  | 30       | 0.50               | 0.90    | <= 2   |
-`, "\n"), tables)
+
+| measured                                        | unit | plain | real server | sidecar | by plain | by server | wanted                               | reached |
+| --------                                        | ---- | ----- | ----------- | ------- | -------- | --------- | ------                               | ------- |
+| rewrite, some keys: time                        | s    | 2.00  | 40.00       | 5.00    | 2.50     | 0.12      | <= 3 of plain's; <= 0.25 of server's | yes     |
+| rewrite, some keys: processor                   | s    | 1.00  | 1.00        | 1.00    | 1.00     | 1.00      | -                                    | -       |
+| rewrite, some keys: peak memory                 | MiB  | -     | 1000        | 80      | -        | 0.080     | <= 0.1 of server's                   | yes     |
+| rewrite, incr: time                             | s    | -     | 20.00       | 2.50    | -        | 0.12      | <= 0.33 of server's                  | yes     |
+| rewrite, incr: processor                        | s    | -     | 1.00        | 1.00    | -        | 1.00      | -                                    | -       |
+| rewrite, incr: peak memory                      | MiB  | -     | 1000        | 80      | -        | 0.080     | <= 1.5 of server's                   | yes     |
+| ingest of 20 MB/s alone: durable at most behind | s    | -     | -           | 0.90    | -        | -         | <= 2                                 | yes     |
+`, shown(t, r.sheet()))
 }
 
 func TestReportWithoutARealReplica(t *testing.T) {
 	got := sample(1)
 	delete(got, nameReplica)
 	r := report{series: []series{{recording: "incr", policy: policyNo, rounds: []round{got}}}}
-	var out strings.Builder
-	require.NoError(t, r.write(&out))
-	require.NotContains(t, out.String(), nameReplica)
-	require.Contains(t, out.String(), "| incr   | no          | throughput / bare copy's | 0.50 | -      |")
+	out := shown(t, r.sheet())
+	require.NotContains(t, out, nameReplica)
+	require.Contains(t, out, "| incr   | no          | throughput / bare copy's | 0.50 | -      |")
 }
 
 func TestReportTellsOfABrokenTerminal(t *testing.T) {
 	r := report{memory: []memory{{took: time.Second}}}
-	require.ErrorIs(t, r.write(&brokenWriter{}), errBroken)
+	require.ErrorIs(t, writeTables(&brokenWriter{}, r.sheet().Tables), errBroken)
 }

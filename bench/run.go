@@ -11,34 +11,25 @@ import (
 	"time"
 )
 
-// run makes all parts and prints the report.
+// run measures the chosen parts, prints their tables, and puts the newest of each part into the page.
 func (b *bench) run(ctx context.Context, stdout io.Writer) (err error) {
 	if err := b.prepare(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	var r report
-	if r.machine, err = b.describe(ctx); err != nil {
-		return err
-	}
-	for _, part := range b.parts {
-		switch part {
-		case partIngest:
-			err = b.ingestAll(ctx, &r)
-		case partMemory:
-			err = b.rememberAll(ctx, &r)
-		case partRestart:
-			err = b.restartAll(ctx, &r)
-		case partRewrite:
-			err = b.rewriteAll(ctx, &r)
-		case partArchive:
-			err = b.archiveAll(ctx, &r)
+	results, err := b.measureAll(ctx)
+	for _, r := range results {
+		if _, err := fmt.Fprintf(stdout, "\n%s, %s, load before %s\n", r.Part, r.Machine.Commit, r.Load); err != nil {
+			return fmt.Errorf("write tables: %w", err)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", part, err)
+		if err := writeTables(stdout, append(r.Sheet.Tables, summaryTable([]sheet{r.Sheet}))); err != nil {
+			return err
 		}
 	}
-	return r.write(stdout)
+	if b.page != "" {
+		err = errors.Join(err, b.writePage())
+	}
+	return err
 }
 
 // prepare makes the temporary directory, and all paths absolute: children run in directories of their own.
@@ -47,7 +38,7 @@ func (b *bench) prepare() error {
 	if b.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	for _, path := range []*string{&b.sidecar, &b.replica, &b.dir, &b.profiles} {
+	for _, path := range []*string{&b.sidecar, &b.replica, &b.dir, &b.profiles, &b.results, &b.page} {
 		if *path == "" {
 			continue
 		}
@@ -64,25 +55,41 @@ func (b *bench) prepare() error {
 // scaled returns n for the whole run's scale.
 func (b *bench) scaled(n int) int { return max(1, int(float64(n)*b.scale)) }
 
-// ingestAll compares all consumers with the two streams that something is wanted of, under each policy; then with one that is half
-// messages; then the fast ones with one that lasts for some syncs.
-func (b *bench) ingestAll(ctx context.Context, r *report) error {
-	fast := []consumer{bareCopy(b.self), sidecar(b.sidecar)}
-	all := fast
-	if b.replica != "" {
-		all = append(slices.Clip(fast), realReplica(b.replica))
+// lasting returns how long something is measured. A quick look is shorter than a full run, but not shorter than least, unless its scale is so
+// small that all that it shows is that everything runs.
+func (b *bench) lasting(full, least time.Duration) time.Duration {
+	const quick = 0.01
+	return max(time.Duration(float64(least)*min(1, b.scale/quick)), time.Duration(float64(full)*b.scale))
+}
+
+// fast lists those who keep up with a long stream.
+func (b *bench) fast() []consumer { return []consumer{bareCopy(b.self), sidecar(b.sidecar)} }
+
+// all lists those who are compared.
+func (b *bench) all() []consumer {
+	if b.replica == "" {
+		return b.fast()
 	}
-	mixed := recordMixed(b.scaled(mixedCommands))
-	if err := b.compare(ctx, r, mixed, all); err != nil {
-		return err
-	}
-	if err := b.compare(ctx, r, recordIncr(b.scaled(incrCommands)), all); err != nil {
-		return err
-	}
-	if err := b.repeat(ctx, r, series{policy: policyEverySec}, recordPublish(b.scaled(pubCommands)), all, b.rounds); err != nil {
-		return err
-	}
-	return b.repeat(ctx, r, series{policy: policyEverySec}, mixed.again(longTimes), fast, b.rounds)
+	return append(b.fast(), realReplica(b.replica))
+}
+
+// ingestMixed and ingestIncr compare all with the two streams that something is wanted of, under each policy.
+func (b *bench) ingestMixed(ctx context.Context, r *report) error {
+	return b.compare(ctx, r, recordMixed(b.scaled(mixedCommands)), b.all())
+}
+
+func (b *bench) ingestIncr(ctx context.Context, r *report) error {
+	return b.compare(ctx, r, recordIncr(b.scaled(incrCommands)), b.all())
+}
+
+// ingestPublish compares all with a stream that is half messages.
+func (b *bench) ingestPublish(ctx context.Context, r *report) error {
+	return b.repeat(ctx, r, series{policy: policyEverySec}, recordPublish(b.scaled(pubCommands)), b.all(), b.rounds)
+}
+
+// ingestLong compares the fast ones with a stream that lasts for some syncs.
+func (b *bench) ingestLong(ctx context.Context, r *report) error {
+	return b.repeat(ctx, r, series{policy: policyEverySec}, recordMixed(b.scaled(mixedCommands)).again(longTimes), b.fast(), b.rounds)
 }
 
 // compare measures all consumers under each policy.

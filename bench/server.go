@@ -24,14 +24,14 @@ type server struct {
 	loaded time.Duration // from its start until it took commands
 }
 
-// boot starts a server on dir's log. The context is for all that is done with it: it ends with the process.
-func (b *bench) boot(ctx context.Context, dir string) (context.Context, *server, error) {
+// boot starts a server on dir's log, with further settings. The context is for all that is done with it: it ends with the process.
+func (b *bench) boot(ctx context.Context, dir string, settings ...string) (context.Context, *server, error) {
 	socket := filepath.Join(dir, "s")
 	begin := time.Now()
-	process, err := start(ctx, dir, []string{
+	process, err := start(ctx, dir, append([]string{
 		b.replica, "--dir", dir, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "yes", "--appendfsync", policyEverySec,
 		"--auto-aof-rewrite-percentage", "0", "--enable-debug-command", "yes",
-	})
+	}, settings...))
 	if err != nil {
 		return nil, nil, err
 	}
