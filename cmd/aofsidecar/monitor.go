@@ -120,7 +120,9 @@ func alive(state replica.State, status aof.Status, now time.Time, replTimeout ti
 func (m *monitor) lag(ctx context.Context) observe.Lag {
 	m.noteNow() // the meter takes the upstream's offset only in a history that it knows
 	if m.client.State().Phase == replica.PhaseStreaming {
-		m.sampler.sample(ctx)
+		brief, cancel := context.WithTimeout(ctx, sampleWait)
+		m.sampler.sample(brief)
+		cancel()
 		m.noteNow() // what came while we asked is no lag
 	}
 	return m.meter.Lag(time.Now())
@@ -135,7 +137,8 @@ func (m *monitor) noteNow() {
 
 // ready returns nil while the mirror keeps up, else why it does not.
 func (m *monitor) ready(ctx context.Context) error {
-	return m.judge(m.client.State(), m.log.Status(), m.lag(ctx))
+	lag := m.lag(ctx) // takes a while
+	return m.judge(m.client.State(), m.log.Status(), lag)
 }
 
 // judge says whether these are the numbers of a mirror that keeps up. With appendfsync no nothing is durable until an increment

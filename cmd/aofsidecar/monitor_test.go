@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,8 +24,10 @@ import (
 // fakeStages stand in for log, client and upstream.
 type fakeStages struct {
 	status aof.Status
-	state  replica.State
 	id     stream.ReplID
+
+	changed sync.Mutex // guards state where a test has several goroutines
+	state   replica.State
 
 	asked int
 	info  string
@@ -47,7 +50,12 @@ func newFakeStages(t *testing.T) *fakeStages {
 
 func (f *fakeStages) Status() aof.Status        { return f.status }
 func (f *fakeStages) Position() stream.Position { return stream.Position{ReplID: f.id, Offset: 100} }
-func (f *fakeStages) State() replica.State      { return f.state }
+
+func (f *fakeStages) State() replica.State {
+	f.changed.Lock()
+	defer f.changed.Unlock()
+	return f.state
+}
 
 func (f *fakeStages) ask(ctx context.Context, _ ...string) *redis.StringCmd {
 	f.asked++
@@ -61,7 +69,7 @@ func (f *fakeStages) monitor(log *zap.Logger) *monitor {
 	meter := &observe.LagMeter{}
 	return &monitor{
 		log: f, client: f, meter: meter, dog: admin.NewWatchdog(stuckAfter),
-		sampler:     &sampler{info: f.ask, meter: meter, keys: func(id stream.ReplID, n int64) { f.keys[id] = n }, log: log},
+		sampler:     newSampler(f.ask, meter, func(id stream.ReplID, n int64) { f.keys[id] = n }, log),
 		replTimeout: time.Minute, readyLag: 30 * time.Second,
 	}
 }
@@ -212,6 +220,42 @@ func TestLagAsksTheUpstreamAtMostOnceASecond(t *testing.T) {
 		<-time.After(sampleEvery)
 		m.lag(t.Context())
 		require.Equal(t, 2, f.asked, "an upstream that is away is not asked")
+	})
+}
+
+// An upstream whose cable was pulled: who asks how it stands is answered soon, all at once, and by what is so then.
+func TestASilentUpstreamHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeStages(t)
+		m := f.monitor(zap.NewNop())
+		asked := 0
+		m.sampler.info = func(ctx context.Context, _ ...string) *redis.StringCmd {
+			asked++
+			cmd := redis.NewStringCmd(ctx)
+			select {
+			case <-ctx.Done():
+			case <-time.After(sideTimeout):
+			}
+			cmd.SetErr(errors.New("i/o timeout"))
+			return cmd
+		}
+		begun := time.Now()
+		var callers sync.WaitGroup
+		for range 5 {
+			callers.Go(func() { m.lag(t.Context()) })
+		}
+		callers.Wait()
+		require.Equal(t, sampleWait, time.Since(begun))
+		require.Equal(t, 1, asked)
+
+		<-time.After(sampleEvery)
+		go func() {
+			<-time.After(sampleWait / 2)
+			f.changed.Lock()
+			defer f.changed.Unlock()
+			f.state.Phase = replica.PhaseBackingOff
+		}()
+		require.ErrorContains(t, m.ready(t.Context()), "not streaming")
 	})
 }
 

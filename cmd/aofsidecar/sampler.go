@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,6 +14,8 @@ import (
 )
 
 const (
+	// sampleWait is how long an upstream that does not answer may hold up who asks how the mirror stands. A probe has a few seconds.
+	sampleWait = time.Second
 	// sampleEvery is how long an answer serves all who ask.
 	sampleEvery = time.Second
 	// sampleDenied is how long a refused INFO is not asked again: each try is a line in the upstream's ACL LOG.
@@ -30,22 +31,32 @@ type sampler struct {
 	keys  func(stream.ReplID, int64)
 	log   *zap.Logger
 
-	turn sync.Mutex // one at a time; guards what follows
-	next time.Time  // nothing is asked before
-	said bool       // that INFO is denied
+	turn chan struct{} // of one: one at a time asks; guards what follows
+	next time.Time     // nothing is asked before
+	said bool          // that INFO is denied
+}
+
+func newSampler(
+	info func(ctx context.Context, sections ...string) *redis.StringCmd, meter *observe.LagMeter, keys func(stream.ReplID, int64), log *zap.Logger,
+) *sampler {
+	return &sampler{info: info, meter: meter, keys: keys, log: log, turn: make(chan struct{}, 1)}
 }
 
 // sample asks, unless it was asked a moment ago. What goes wrong leaves the lag in bytes unknown; only a denied INFO is
-// worth a line, and only one: the link itself reports an upstream that is away.
+// worth a line, and only one: the link itself reports an upstream that is away. It ends with ctx.
 func (s *sampler) sample(ctx context.Context) {
-	s.turn.Lock()
-	defer s.turn.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return
+	}
 	now := time.Now()
 	if now.Before(s.next) {
 		return
 	}
-	s.next = now.Add(sampleEvery)
 	text, err := s.info(ctx, "replication", "keyspace").Result()
+	s.next = time.Now().Add(sampleEvery) // also of those who have waited for this one
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "NOPERM") {
 			s.denied(now, err)

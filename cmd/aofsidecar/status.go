@@ -55,7 +55,8 @@ type FailureStatus struct {
 
 // status puts the state of this moment together.
 func (m *mirror) status(ctx context.Context) Status {
-	state, log, lag := m.client.State(), m.log.Status(), m.monitor.lag(ctx)
+	lag := m.monitor.lag(ctx) // takes a while
+	state, log := m.client.State(), m.log.Status()
 	status := Status{
 		Version: buildVersion().Version, Started: m.started,
 		Upstream: upstreamStatus(m.config.Upstream.Addr, state),

@@ -127,7 +127,7 @@ func newMonitor(config Config, log *aof.Log, client *replica.Client, side *redis
 	return &monitor{
 		log: log, client: client, meter: meter,
 		dog:         admin.NewWatchdog(stuckAfter),
-		sampler:     &sampler{info: side.Info, meter: meter, keys: log.KeysSeen, log: logger},
+		sampler:     newSampler(side.Info, meter, log.KeysSeen, logger),
 		replTimeout: time.Duration(config.Upstream.ReplTimeout),
 		readyLag:    time.Duration(config.HTTP.ReadyLag),
 	}

@@ -36,6 +36,9 @@ func (s *Server) Options() (*redis.Options, error) {
 		ReadTimeout:              clientTimeout,
 		WriteTimeout:             clientTimeout,
 	}
+	if s.set.host != nil {
+		options.Dialer = s.dial
+	}
 	if s.set.tls != nil {
 		config, err := s.set.tls.ClientConfig()
 		if err != nil {

@@ -17,6 +17,7 @@ type settings struct {
 	password string
 	dataDir  string
 	ownsDir  bool
+	host     *Host // nil: loopback of this process
 }
 
 // WithConfig adds lines to the server's configuration file; they win over the defaults of [Start].
@@ -51,11 +52,16 @@ func WithDataDir(dir string) Option {
 	return func(s *settings) { s.dataDir = dir }
 }
 
+// OnHost runs the server on a host of a [Network]; its clients connect from there.
+func OnHost(host *Host) Option {
+	return func(s *settings) { s.host = host }
+}
+
 // ReplicaOf attaches the server to another one, with its password. Both must have the same TLS files or
 // none.
 func ReplicaOf(upstream *Server) Option {
 	return func(s *settings) {
-		s.lines = append(s.lines, "replicaof 127.0.0.1 "+strconv.Itoa(upstream.port))
+		s.lines = append(s.lines, "replicaof "+strings.Replace(upstream.Addr(), ":", " ", 1))
 		if upstream.set.password != "" {
 			s.lines = append(s.lines, "masterauth "+quote(upstream.set.password))
 		}
@@ -111,6 +117,9 @@ func (s *settings) config(port int, socket string) string {
 	}
 	if s.password != "" {
 		lines = append(lines, "requirepass "+quote(s.password))
+	}
+	if s.host != nil {
+		lines = append(lines, "bind 0.0.0.0", "protected-mode no")
 	}
 	lines = append(lines, s.lines...)
 	return strings.Join(lines, "\n") + "\n"

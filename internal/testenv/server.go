@@ -31,7 +31,7 @@ const (
 // errPortTaken says that the server could not listen on its port.
 var errPortTaken = errors.New("port is taken")
 
-// Server is a running (or stopped) server on loopback.
+// Server is a running (or stopped) server on loopback, or on a [Host].
 type Server struct {
 	// Family is what was started.
 	Family Family
@@ -75,7 +75,7 @@ func Start(ctx context.Context, family Family, options ...Option) (*Server, erro
 		return nil, errors.Join(err, server.Close())
 	}
 	for range portAttempts {
-		port, err := freePort(ctx)
+		port, err := server.freePort(ctx)
 		if err != nil {
 			return nil, errors.Join(err, server.Close())
 		}
@@ -142,7 +142,8 @@ func (s *Server) Start(ctx context.Context) error {
 	// The C locale, so that SORT ALPHA means the same everywhere.
 	env := []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
 	logged := len(s.Log())
-	proc, err := spawn(ctx, s.Family.Server(), s.dir, filepath.Join(s.home, logName), env, filepath.Join(s.home, configName))
+	command := s.command()
+	proc, err := spawn(ctx, command[0], s.dir, filepath.Join(s.home, logName), env, command[1:]...)
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (s *Server) answers(ctx context.Context, proc *process) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	// The client logs every refused connection; a bare one finds out in silence.
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	conn, err := s.dial(ctx, "tcp", s.Addr())
 	if err != nil {
 		return err
 	}
@@ -190,7 +191,38 @@ func (s *Server) answers(ctx context.Context, proc *process) error {
 }
 
 // Addr returns host:port.
-func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+func (s *Server) Addr() string {
+	host := "127.0.0.1"
+	if s.set.host != nil {
+		host = s.set.host.Addr()
+	}
+	return net.JoinHostPort(host, strconv.Itoa(s.port))
+}
+
+// freePort is that of the machine, or any on a host, where nobody else listens.
+func (s *Server) freePort(ctx context.Context) (int, error) {
+	if s.set.host != nil {
+		return firstPort, nil
+	}
+	return freePort(ctx)
+}
+
+// dial connects to the server.
+func (s *Server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if s.set.host != nil {
+		return s.set.host.Dial(ctx, network, addr)
+	}
+	return new(net.Dialer).DialContext(ctx, network, addr)
+}
+
+// command returns what starts the server.
+func (s *Server) command() []string {
+	args := []string{s.Family.Server(), filepath.Join(s.home, configName)}
+	if s.set.host != nil {
+		return append(s.set.host.Command(), args...)
+	}
+	return args
+}
 
 // Port returns the port.
 func (s *Server) Port() int { return s.port }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -37,6 +39,7 @@ type Gateway struct {
 	dir   string
 	meta  string // "": extended attributes
 	addr  string
+	on    []string // runs what follows it; nil: nothing does
 	cmd   *exec.Cmd
 	alive io.Closer
 }
@@ -59,6 +62,12 @@ func StartForLarge(ctx context.Context, dir, meta string) (*Gateway, error) {
 	return start(ctx, dir, meta)
 }
 
+// StartOn is [Start] on another host, whose address is host and whose command runs what follows it there, as the same process. The caller's own network does not lead there, so that
+// Healthy is for servers of the other functions only.
+func StartOn(ctx context.Context, dir, host string, command ...string) (*Gateway, error) {
+	return startAs(ctx, &Gateway{dir: dir, addr: net.JoinHostPort(host, strconv.Itoa(firstPort)), on: command})
+}
+
 func start(ctx context.Context, dir, meta string) (*Gateway, error) {
 	var last error
 	for range 5 { // another process may take the port first
@@ -72,20 +81,23 @@ func start(ctx context.Context, dir, meta string) (*Gateway, error) {
 }
 
 func startOnce(ctx context.Context, dir, meta string) (*Gateway, error) {
-	return startAt(ctx, dir, meta, fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort)))
+	return startAs(ctx, &Gateway{dir: dir, meta: meta, addr: fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))})
 }
 
-func startAt(ctx context.Context, dir, meta, addr string) (*Gateway, error) {
+// startAs starts what g says.
+func startAs(ctx context.Context, g *Gateway) (*Gateway, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find own binary: %w", err)
 	}
-	g := &Gateway{dir: dir, meta: meta, addr: addr}
-	if _, err := new(net.Dialer).DialContext(ctx, "tcp", g.addr); err == nil {
-		return nil, fmt.Errorf("start gateway: %s is taken", g.addr)
+	if g.on == nil {
+		if _, err := new(net.Dialer).DialContext(ctx, "tcp", g.addr); err == nil {
+			return nil, fmt.Errorf("start gateway: %s is taken", g.addr)
+		}
 	}
-	g.cmd = exec.CommandContext(context.WithoutCancel(ctx), self)
-	g.cmd.Env = append(os.Environ(), childEnv+"="+dir, childListen+"="+g.addr, childMeta+"="+g.meta)
+	command := append(slices.Clone(g.on), self)
+	g.cmd = exec.CommandContext(context.WithoutCancel(ctx), command[0], command[1:]...)
+	g.cmd.Env = append(os.Environ(), childEnv+"="+g.dir, childListen+"="+g.addr, childMeta+"="+g.meta)
 	g.cmd.Stderr = os.Stderr
 	if g.alive, err = g.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start gateway: %w", err)
@@ -146,7 +158,7 @@ func (g *Gateway) Restart(ctx context.Context) error {
 	if err := errors.Join(g.Kill(), g.Close()); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	again, err := startAt(ctx, g.dir, g.meta, g.addr)
+	again, err := startAs(ctx, &Gateway{dir: g.dir, meta: g.meta, addr: g.addr, on: g.on})
 	if err != nil {
 		return err
 	}
