@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
+	"github.com/aofsidecar/aofsidecar/internal/rdb"
 	"github.com/aofsidecar/aofsidecar/internal/resp"
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
@@ -227,10 +228,22 @@ func (l *fakeLog) resync(id stream.ReplID, at stream.Offset) {
 
 func (l *fakeLog) base() {
 	name, p := l.file("base.rdb")
-	*p = bytes.Repeat([]byte(fmt.Sprintf("base of %s at %d\n", l.line().ID, l.written)), 100)
+	*p = fakeBase(l.line().ID, l.written)
 	l.line().Bases = append(l.line().Bases, stream.LogFile{
 		Name: name, From: l.written, To: l.written, Closed: true, Bytes: int64(len(*p)), UnixMilli: l.milli, Keys: -1,
 	})
+}
+
+// fakeBase is an RDB whose only value says whose base it is.
+func fakeBase(timeline string, at stream.Offset) []byte {
+	var out bytes.Buffer
+	w := rdb.NewWriter(&out, rdb.Format{Dialect: rdb.Redis, Version: 11})
+	value := bytes.Repeat(fmt.Appendf(nil, "base of %s at %d\n", timeline, at), 100)
+	err := errors.Join(w.SelectDB(0), w.Key(rdb.TypeString, rdb.Attributes{}, []byte("base"), rdb.AppendString(nil, value)), w.Close())
+	if err != nil {
+		panic(err)
+	}
+	return out.Bytes()
 }
 
 func (l *fakeLog) mark() stream.Mark {
@@ -526,7 +539,7 @@ func (tr *truth) owns(tb testing.TB, store Store, line *ArchivedTimeline) error 
 	tb.Helper()
 	for _, b := range line.Bases {
 		p := openObject(tb, store, b.String(), b.Sum)
-		if want := fmt.Sprintf("base of %s at %d\n", line.ID, b.Offset); !bytes.HasPrefix(p, []byte(want)) {
+		if !bytes.Equal(p, fakeBase(line.ID, b.Offset)) {
 			return fmt.Errorf("%s is %.60q", b, p)
 		}
 	}

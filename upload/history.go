@@ -26,7 +26,8 @@ type history struct {
 	mu      sync.Mutex
 	chain   chain
 	moments int
-	unmerge map[span]bool // closed increments that cannot be merged
+	unmerge map[span]bool         // closed increments that cannot be merged
+	unread  map[stream.Offset]int // how often a base could not be read; maxFailures: it is left out
 }
 
 // shipTimeline ships a timeline until it has ended and all of it is stored. The present one does not end: errDrained, or ctx's cause. Other
@@ -46,7 +47,7 @@ func (t *tenure) shipTimeline(ctx context.Context, id string, inv *ArchivedTimel
 		return err
 	}
 	h := &history{
-		tenure: t, id: id, inv: inv, chain: startChain(inv, &line), moments: len(inv.Moments), unmerge: map[span]bool{},
+		tenure: t, id: id, inv: inv, chain: startChain(inv, &line), moments: len(inv.Moments), unmerge: map[span]bool{}, unread: map[stream.Offset]int{},
 		slots: semaphore.NewWeighted(int64(t.opt.Parallel)), memory: semaphore.NewWeighted(t.opt.InFlightBytes),
 		queue: make(chan *parcel, t.opt.Parallel), cutAll: make(chan struct{}),
 	}
@@ -94,6 +95,9 @@ func (h *history) run(ctx context.Context) error {
 	line, last, ok := h.line(h.id)
 	if ok && last {
 		return errDrained
+	}
+	if err := h.leftOut(&line); err != nil {
+		return err // it stays where it is, and the next start looks again
 	}
 	if ok {
 		h.src.Shipped(h.id, line.End.Offset) // where there never was a base there is nothing to keep it for either

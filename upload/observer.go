@@ -18,6 +18,7 @@ type Observer struct {
 	BaseStored func(ShippedBase)          // a base is stored, or was there already
 	Merged     func(ShippedSegment)       // a closed increment is stored as one object
 	Gap        func(Gap)                  // stream bytes were gone before they were shipped
+	Damaged    func(DamagedBase)          // a base cannot be read, and is not shipped
 	Kept       func(Moment)               // a FLUSHALL was shipped: the moment before it is kept until it is unpinned
 	Ahead      func(timeline, why string) // the archive has what the log cannot go on from: a full resync was asked for
 
@@ -51,6 +52,13 @@ type Gap struct {
 	From     stream.Offset `json:"from"`
 	To       stream.Offset `json:"to"`
 	Why      string        `json:"why,omitempty"` // and what to do; "": the log had given them up
+}
+
+// DamagedBase is a base of the log that is not what was written. It is not shipped.
+type DamagedBase struct {
+	Timeline string `json:"timeline"`
+	Name     string `json:"name"`
+	Why      string `json:"why"` // and what to do
 }
 
 // Failure is something that did not work, and is tried again.

@@ -132,7 +132,7 @@ func (c *cutting) sendClosed(ctx context.Context, inc stream.LogFile, end stream
 	failed := c.h.failures[inc.Name]
 	switch {
 	case failed >= 2*maxFailures:
-		return c.skip(ctx, inc.To, (&unreadError{name: inc.Name, err: errDamagedIncrement}).advice())
+		return c.skip(ctx, inc.To, (&unreadError{name: inc.Name, err: errDamaged}).advice())
 	case failed < maxFailures && c.at == inc.From:
 		return c.sendWhole(ctx, inc, end)
 	}
@@ -143,7 +143,7 @@ func (c *cutting) sendClosed(ctx context.Context, inc stream.LogFile, end stream
 	return err
 }
 
-// unreadError says that an increment could not be read.
+// unreadError says that a base or an increment could not be read.
 type unreadError struct {
 	name string
 	err  error
@@ -168,7 +168,7 @@ func (e *unreadError) advice() string {
 	return e.Error() + ": no server boots from it, and no rewrite gets past it; `aofsidecar verify` shows the damage; move the directory away, and the next start takes a fresh snapshot"
 }
 
-var errDamagedIncrement = errors.New("it is damaged")
+var errDamaged = errors.New("it is damaged")
 
 // sendWhole sends a closed increment as one object.
 func (c *cutting) sendWhole(ctx context.Context, inc stream.LogFile, end stream.Mark) error {

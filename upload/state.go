@@ -1,6 +1,7 @@
 package upload
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type State struct {
 	Gaps     []Gap  `json:"gaps,omitempty"`  // the last ones since the start
 	GapCount int64  `json:"gap_count"`
 
+	Damaged []DamagedBase `json:"damaged,omitempty"` // bases on the disk that are not shipped, found since the start
+
 	Error    string    `json:"error,omitempty"` // the last one; what it stopped is tried again
 	ErrorAt  time.Time `json:"error_at,omitzero"`
 	Failures int64     `json:"failures"` // since the start
@@ -38,7 +41,7 @@ type State struct {
 	Requests map[string]int64 `json:"requests"` // by kind, since the start
 }
 
-// maxGaps bounds the gaps that are shown.
+// maxGaps bounds the gaps, and the damaged bases, that are shown.
 const maxGaps = 16
 
 // progress is what the goroutines know together.
@@ -89,7 +92,18 @@ func (p *progress) gap(g Gap) {
 	p.s.GapCount++
 	p.s.Gaps = append(p.s.Gaps, g)
 	if len(p.s.Gaps) > maxGaps {
-		p.s.Gaps = append([]Gap(nil), p.s.Gaps[1:]...)
+		p.s.Gaps = slices.Clone(p.s.Gaps[1:])
+	}
+}
+
+// damaged takes a base that is not shipped; it may have been taken before.
+func (p *progress) damaged(d DamagedBase) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	same := func(o DamagedBase) bool { return o.Name == d.Name }
+	p.s.Damaged = append(slices.DeleteFunc(slices.Clone(p.s.Damaged), same), d)
+	if len(p.s.Damaged) > maxGaps {
+		p.s.Damaged = p.s.Damaged[1:]
 	}
 }
 
@@ -144,7 +158,7 @@ func (u *Uploader) State() State {
 	defer p.mu.Unlock()
 	s := p.s
 	s.Archive = u.store.String()
-	s.Gaps = append([]Gap(nil), s.Gaps...)
+	s.Gaps, s.Damaged = slices.Clone(s.Gaps), slices.Clone(s.Damaged)
 	s.Requests = u.requests.Counts()
 	if p.endMilli > 0 {
 		s.StoredAt = time.UnixMilli(p.endMilli).UTC()

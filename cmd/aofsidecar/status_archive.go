@@ -45,6 +45,10 @@ func writeArchive(row func(name, format string, args ...any), s *observe.Archive
 			row("", "%s", g.Why)
 		}
 	}
+	for _, d := range s.Damaged {
+		row("damaged", "%s of timeline %s is not shipped", d.Name, d.Timeline)
+		row("", "%s", d.Why)
+	}
 	if s.Retained > 0 {
 		row("retained", "%d objects are older than archive.retention says, and the store does not let them go", s.Retained)
 	}

@@ -64,7 +64,7 @@ func Archive(events *Events, log *zap.Logger) upload.Observer {
 	return upload.Observer{
 		LeaseTaken: o.leaseTaken, LeaseHeld: o.leaseHeld, LeaseLost: o.leaseLost, NewHistory: o.newHistory,
 		Shipped: o.shipped, BaseStored: o.baseStored, Merged: o.merged,
-		Gap: o.gap, Kept: o.kept, Ahead: o.ahead,
+		Gap: o.gap, Damaged: o.damaged, Kept: o.kept, Ahead: o.ahead,
 		Pruned: o.pruned, Retained: o.retained, Swept: o.swept,
 		Failed: o.fail, Request: o.request,
 	}
@@ -118,6 +118,11 @@ func (o *shipEvents) gap(g upload.Gap) {
 		fields = append(fields, zap.String(keyReason, g.Why))
 	}
 	o.log.Error("the archive will never have these bytes of the stream: the next base closes the gap", fields...)
+}
+
+func (o *shipEvents) damaged(d upload.DamagedBase) {
+	o.log.Error("a base on the disk is damaged: it is not shipped, and the mirror goes on",
+		zap.String(keyTimeline, d.Timeline), zap.String(keyFile, d.Name), zap.String(keyReason, d.Why))
 }
 
 func (o *shipEvents) kept(m upload.Moment) {

@@ -45,7 +45,7 @@ type archiveDescs struct {
 	beginOffset, endOffset    *prometheus.Desc
 	spool, spoolLimit, used   *prometheus.Desc
 	timelines, kept, verified *prometheus.Desc
-	wrong, interval           *prometheus.Desc
+	wrong, interval, damaged  *prometheus.Desc
 }
 
 func newArchiveDescs(desc func(name, help string, labels ...string) *prometheus.Desc) archiveDescs {
@@ -65,6 +65,7 @@ func newArchiveDescs(desc func(name, help string, labels ...string) *prometheus.
 		kept:        desc("archive_retained_objects", "Objects that retention wanted to remove and the store did not let go of, when it last looked."),
 		verified:    desc("last_verified_timestamp_seconds", "When a verification of the archive last found everything right, by level. Absent before the first since the start.", "level"),
 		wrong:       desc("archive_verification_failed", "1 from a verification of the archive that failed until one finds everything right."),
+		damaged:     desc("archive_damaged_bases", "Bases on the disk that are damaged, and so are not shipped, as far as found since the start."),
 		interval:    desc("archive_verify_interval_seconds", "How often the archive is verified. Absent if never (archive.verify.interval)."),
 	}
 }
@@ -72,7 +73,7 @@ func newArchiveDescs(desc func(name, help string, labels ...string) *prometheus.
 func (d *archiveDescs) describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		d.shipped, d.held, d.epoch, d.begin, d.end, d.beginOffset, d.endOffset, d.spool, d.spoolLimit, d.timelines, d.kept, d.verified,
-		d.elsewhere, d.used, d.wrong, d.interval,
+		d.elsewhere, d.used, d.wrong, d.interval, d.damaged,
 	} {
 		out <- desc
 	}
@@ -106,6 +107,7 @@ func (d *archiveDescs) collect(s ArchiveState, gauge func(*prometheus.Desc, floa
 		gauge(d.interval, s.VerifyInterval.Seconds())
 	}
 	gauge(d.wrong, oneIf(s.Doubtful))
+	gauge(d.damaged, float64(len(s.Damaged)))
 	for _, level := range slices.Sorted(maps.Keys(s.LastVerified)) {
 		gauge(d.verified, seconds(s.LastVerified[level]), level)
 	}

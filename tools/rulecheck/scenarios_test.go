@@ -47,6 +47,7 @@ func well() metrics {
 		`aofsidecar_archive_lease_held_elsewhere`:                  "0",
 		`aofsidecar_shipped_offset`:                                "0+1000xN",
 		`aofsidecar_archive_gaps_total`:                            "0",
+		`aofsidecar_archive_damaged_bases`:                         "0",
 		`aofsidecar_archive_disk_used_bytes`:                       "12e9",
 		`aofsidecar_archive_spool_limit_bytes`:                     "80e9",
 		`aofsidecar_archive_verification_failed`:                   "0",
@@ -251,6 +252,7 @@ func archiveScenarios() []scenario {
 		{name: "another sidecar takes the lease", metrics: well().but(metrics{
 			`aofsidecar_archive_lease_held`: "1x20 0x60", `aofsidecar_archive_lease_held_elsewhere`: "0x20 1x60", `aofsidecar_lag_seconds{stage="shipped"}`: "1x20 _x60",
 		}), fires: []string{"AofsidecarLeaseLost"}, atEnd: true},
+		{name: "a base rots on the disk", metrics: well().but(metrics{`aofsidecar_archive_damaged_bases`: "0x20 1x60"}), fires: []string{"AofsidecarBaseDamaged"}, atEnd: true},
 		{name: "a verification fails", metrics: well().but(metrics{`aofsidecar_archive_verification_failed`: "0x20 1x60"}), fires: []string{"AofsidecarVerifyFailed"}, atEnd: true},
 		{name: "verifications end inconclusive", metrics: well(), minutes: 2*day + 120, fires: []string{"AofsidecarVerifyTooOld"}, atEnd: true},
 		{name: "no verification ever found everything right", metrics: well().but(metrics{
