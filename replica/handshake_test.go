@@ -234,6 +234,9 @@ func TestLearnsVersion(t *testing.T) {
 		{name: "says nothing", hello: "-ERR unknown command 'HELLO'\r\n", info: denied, want: "unknown"},
 		{name: "says nonsense", hello: "*0\r\n", info: "*2\r\n*-1\r\n$-1\r\n", want: "unknown"},
 		{name: "future", hello: hello("redis", "next"), want: "redis next"},
+		{name: "for a terminal", hello: hello("re\x1b]0;owned\adis", "8.0\r\nredis_version:7\xff\u202e"), want: "re?]0;owned?dis 8.0??redis_version:7????"},
+		{name: "much", hello: hello("redis", "8."+strings.Repeat("0", 60_000)), want: "redis 8." + strings.Repeat("0", 62)},
+		{name: "much in INFO", hello: "*0\r\n", info: info("valkey_version:9.1\x1b[2J" + strings.Repeat("0", 60_000)), want: "valkey 9.1?[2J" + strings.Repeat("0", 57)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Server is what the upstream says of itself. The zero value means that it did not say.
+// Server is what the upstream says of itself, in at most 64 printable ASCII characters: it comes to terminals and labels. The zero value means that it did not say.
 type Server struct {
 	Name    string // "redis" or "valkey"
 	Version string // e.g. "7.0.15"; for Valkey its own version, not the Redis version that it reports for compatibility
@@ -44,15 +44,27 @@ const valkeyAsRedis = "7.2.4"
 // Redis 7.2.4 there, and only INFO tells.
 func (s Server) certain() bool { return s.Version != "" && s.Version != valkeyAsRedis }
 
+// printable returns the beginning of a name or a version, with ? for what is none.
+func printable(said string) string {
+	const most = 64
+	text := []byte(said[:min(len(said), most)])
+	for i, c := range text {
+		if c < ' ' || c > '~' {
+			text[i] = '?'
+		}
+	}
+	return string(text)
+}
+
 // serverFromHello reads HELLO's reply, a flat list of names and values.
 func serverFromHello(items []string) Server {
 	var s Server
 	for i := 0; i+1 < len(items); i += 2 {
 		switch items[i] {
 		case "server":
-			s.Name = items[i+1]
+			s.Name = printable(items[i+1])
 		case "version":
-			s.Version = items[i+1]
+			s.Version = printable(items[i+1])
 		case "modules": // a list follows; what comes after it is not in pairs
 			return s
 		}
@@ -68,9 +80,9 @@ func serverFromInfo(text string) Server {
 		name, value, _ := strings.Cut(lines.Text(), ":")
 		switch name {
 		case "redis_version":
-			redis = value
+			redis = printable(value)
 		case "valkey_version":
-			valkey = value
+			valkey = printable(value)
 		}
 	}
 	switch {

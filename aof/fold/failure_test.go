@@ -45,6 +45,23 @@ func TestOneKeyOverTheMemoryLimit(t *testing.T) {
 	}
 }
 
+// An upstream may send any number of names: the result, which is logged and counted, has a hundred.
+func TestUnknownNamesAreBounded(t *testing.T) {
+	commands := make([]string, 0, 1000)
+	for i := range cap(commands) {
+		commands = append(commands, fmt.Sprintf("M.%s%d k v", strings.Repeat("x", 100*(i%2)), i))
+	}
+	for _, base := range [][]byte{baseOf(t, "SET k 1"), baseOf(t, "SET k 1", "SET l "+strings.Repeat("v", 1<<20))} { // in one go, and with a plan
+		res, _ := requireFold(t, base, fold.Options{}, commandsOf(commands...))
+		require.LessOrEqual(t, len(res.Unknown), 101)
+		var total int64
+		for _, n := range res.Unknown {
+			total += n
+		}
+		require.EqualValues(t, 1000, total)
+	}
+}
+
 // A value that is small because it is compressed is not decompressed to find out that it is too large: a bitmap is six megabytes in an RDB and half a
 // gigabyte in memory.
 func TestCompressedValueOverTheMemoryLimit(t *testing.T) {

@@ -7,6 +7,12 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/keyspace"
 )
 
+// maxUnknown bounds the names of commands that a result has, for an upstream may send any; the rest counts as otherUnknown.
+const (
+	maxUnknown   = 100
+	otherUnknown = "(others)"
+)
+
 // planner reads the commands for what they touch, and runs none.
 type planner struct {
 	opt   *Options
@@ -117,7 +123,11 @@ func (p *planner) touch(c *command, taint bool) {
 		p.leave(c)
 	}
 	if taint {
-		p.unknown[string(bytes.ToUpper(c.args[0][:min(len(c.args[0]), 64)]))]++
+		name := string(bytes.ToUpper(c.args[0][:min(len(c.args[0]), 64)]))
+		if _, known := p.unknown[name]; !known && len(p.unknown) >= maxUnknown {
+			name = otherUnknown
+		}
+		p.unknown[name]++
 		if first != noKey {
 			p.keys.taint(first)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -131,6 +132,6 @@ func parseKeyPlaces(answer []any) keyPlaces {
 			return keyPlaces{}
 		}
 	}
-	places.ok = places.first > 0 && places.step > 0 && (places.last >= places.first || places.last < 0)
+	places.ok = places.first > 0 && places.step > 0 && max(places.first, places.step) <= math.MaxInt32 && (places.last >= places.first || places.last < 0)
 	return places
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -91,6 +92,10 @@ func TestParseKeyPlaces(t *testing.T) {
 		"no such command":  {[]any{nil}, "m.x a", nil},
 		"nothing":          {nil, "m.x a", nil},
 		"nonsense":         {info(1, 1, 0), "m.x a", nil},
+		"a step too far":   {info(1, -1, math.MaxInt64), "m.x a b", nil},
+		"a key too far":    {info(math.MaxInt64, -1, 1), "m.x a b", nil},
+		"an end too far":   {info(1, math.MaxInt64, 1), "m.x a b", []string{"a", "b"}},
+		"before the first": {info(1, math.MinInt64, 1), "m.x a b", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := commandKeys{known: map[string]keyPlaces{"m.x": parseKeyPlaces(tc.answer)}}

@@ -93,10 +93,15 @@ func (u upstreamAccess) dial(ctx context.Context) (net.Conn, error) {
 	}
 	network, address := u.config.endpoint()
 	dialer := &net.Dialer{Timeout: sideTimeout}
-	if config == nil {
-		return dialer.DialContext(ctx, network, address)
+	dial := dialer.DialContext
+	if config != nil {
+		dial = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext
 	}
-	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, address)
+	conn, err := dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return boundAnswers(conn), nil
 }
 
 // client returns a client for commands beside the replication link. It connects when it is used, keeps at most one

@@ -89,11 +89,7 @@ func (o aofEvents) rewritten(r aof.RewriteReport) {
 	}
 	o.events.rewrites.WithLabelValues("done").Inc()
 	for name, n := range r.Unknown {
-		if _, named := o.events.unknownNames[name]; !named && len(o.events.unknownNames) >= maxCommandLabels {
-			name = "other"
-		}
-		o.events.unknownNames[name] = struct{}{}
-		o.events.unknown.WithLabelValues(name).Add(float64(n))
+		o.events.unknown.WithLabelValues(o.events.unknownNames.label(name)).Add(float64(n))
 	}
 	log := o.log.Info
 	if r.Carried > 0 || r.Refused > 0 { // an upstream sends what it has done: refused here, it is a difference

@@ -11,9 +11,13 @@ import (
 	"github.com/aofsidecar/aofsidecar/upload"
 )
 
+// maxStoreWords bounds the words for errors that a metric has: they are the store's.
+const maxStoreWords = 64
+
 // archiveEvents are the metrics that count what happens with the archive.
 type archiveEvents struct {
 	operations *prometheus.CounterVec
+	codes      *words // that operations has
 	seconds    *prometheus.HistogramVec
 	bytes      *prometheus.CounterVec
 	objects    *prometheus.CounterVec
@@ -33,6 +37,7 @@ func newArchiveEvents(factory promauto.Factory) archiveEvents {
 		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
 	}
 	return archiveEvents{
+		codes:      newWords(maxStoreWords),
 		operations: counters("archive_operations_total", "Tries of operations on the archive, by kind and by what came of them: ok, or the store's word for the error.", "op", "code"),
 		seconds: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "archive_operation_duration_seconds", Help: "How long each try took, by kind.",
@@ -175,7 +180,7 @@ func (o *shipEvents) recovered() {
 
 func (o *shipEvents) request(r upload.Request) {
 	e := &o.events.archive
-	e.operations.WithLabelValues(r.Op, r.Code).Inc()
+	e.operations.WithLabelValues(r.Op, e.codes.label(r.Code)).Inc()
 	e.seconds.WithLabelValues(r.Op).Observe(r.Took.Seconds())
 	if r.Bytes > 0 {
 		e.bytes.WithLabelValues(r.Op).Add(float64(r.Bytes))

@@ -99,7 +99,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge(c.resyncing, oneIf(upstream.Phase == replica.PhaseResync || upstream.Phase == replica.PhaseSnapshot))
 	gauge(c.aofInfo, 1, string(log.Fsync))
 	if server := upstream.Peer.Server; upstream.Peer.Remote != "" {
-		gauge(c.upstreamInfo, 1, upstream.ReplID.String(), server.Name, server.Version)
+		gauge(c.upstreamInfo, 1, upstream.ReplID.String(), word(server.Name), word(server.Version))
 	}
 	counter(c.fullResyncs, upstream.FullResyncs)
 	counter(c.partialResyncs, upstream.PartialResyncs)

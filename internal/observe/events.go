@@ -18,7 +18,7 @@ type Events struct {
 	rewrites      *prometheus.CounterVec
 	unknown       *prometheus.CounterVec
 	archive       archiveEvents
-	unknownNames  map[string]struct{} // that unknown has; of the log's goroutine that tells of rewrites, one at a time
+	unknownNames  *words // that unknown has
 }
 
 // Build is what is running.
@@ -65,6 +65,6 @@ func NewEvents(reg prometheus.Registerer, build Build) *Events {
 			Help: "Commands that a rewrite could not run and carried, by name; of more than 100 names the rest as other.",
 		}, []string{"command"}),
 		archive:      newArchiveEvents(factory),
-		unknownNames: map[string]struct{}{},
+		unknownNames: newWords(maxCommandLabels),
 	}
 }
