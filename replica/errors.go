@@ -77,6 +77,9 @@ func isTLSRefusal(err error) bool {
 	}
 }
 
+// maxShownReply bounds what an error repeats of a reply, in characters: it comes to the log, and an upstream may say anything.
+const maxShownReply = 256
+
 // ServerError is an error reply of the upstream.
 type ServerError struct {
 	Command string // what was asked, e.g. "PSYNC"; empty for a line that came unasked
@@ -89,7 +92,7 @@ func (e *ServerError) Error() string {
 	if asked == "" {
 		asked = "the connection"
 	}
-	msg := fmt.Sprintf("upstream answered %s with %q", asked, e.Reply)
+	msg := fmt.Sprintf("upstream answered %s with %.*q", asked, maxShownReply, e.Reply)
 	if e.Command == loginCommand {
 		return msg + ": " + loginAdvice(e)
 	}

@@ -297,3 +297,10 @@ func TestHostileHelloIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// What an upstream refuses with comes to the log, to the status and to terminals.
+func TestRefusalIsShownInPart(t *testing.T) {
+	said := (&ServerError{Command: "PSYNC", Reply: "ERR \x1b[2J" + strings.Repeat("x", 60_000)}).Error()
+	require.Less(t, len(said), 400)
+	require.Contains(t, said, `ERR \x1b[2Jxxx`)
+}
