@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -126,9 +127,7 @@ func forgedMark(name, id string, offset int64) string {
 func hostilities() map[string]hostility {
 	all := map[string]hostility{}
 	for _, more := range []map[string]hostility{hostileGreetings(), hostileDecisions(), hostileSnapshots(), hostileStreams()} {
-		for name, h := range more {
-			all[name] = h
-		}
+		maps.Copy(all, more)
 	}
 	return all
 }
@@ -299,6 +298,7 @@ func forgeMarks(all map[string]hostility, on func(func(*visit)) func(*visit)) {
 				v.say(text)
 			}),
 			then: func(t *testing.T, m mirror, s *impostor) {
+				t.Helper()
 				<-wants
 				want := <-wants
 				got := m.await(t, "in a row", func(status testenv.SidecarStatus) bool { return status.Log.Received == want })

@@ -20,7 +20,7 @@ import (
 
 // An impostor is a program in an upstream's place that means harm. It speaks the protocol as far as that takes it.
 type impostor struct {
-	listener net.Listener
+	listener *net.TCPListener
 	// answer is what it says to a command other than PSYNC; empty: what a Redis 8.0 says.
 	answer func(args []string) string
 	// play is what it does with a link that has asked for PSYNC. The link ends with it.
@@ -68,17 +68,17 @@ const impostorPatience = time.Minute
 
 func newImpostor(t *testing.T, answer func([]string) string, play func(*visit)) *impostor {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	s := &impostor{listener: listener, answer: answer, play: play}
 	var asked atomic.Int64
 	s.busy.Go(func() {
 		for {
-			conn, err := listener.Accept()
+			conn, err := listener.AcceptTCP()
 			if err != nil {
 				return
 			}
-			s.busy.Go(func() { s.serve(conn.(*net.TCPConn), &asked) })
+			s.busy.Go(func() { s.serve(conn, &asked) })
 		}
 	})
 	t.Cleanup(s.close)

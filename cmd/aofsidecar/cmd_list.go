@@ -170,9 +170,7 @@ func (t *listedTimeline) bytes() int64 {
 // write writes the list for people.
 func (l *listing) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
-	}
+	row := rowsOf(table)
 	row("archive", "%s, %s", l.Archive, humanize.IBytes(uint64(max(0, l.Bytes))))
 	if l.Lease != nil {
 		state := "held"

@@ -97,9 +97,7 @@ func prune(cmd *cobra.Command, a *archive, config ArchiveConfig, confirm bool) (
 // write writes the result for people.
 func (p *pruned) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
-	}
+	row := rowsOf(table)
 	row("archive", "%s", p.Archive)
 	if p.Holder != nil {
 		row("holder", "%s ships there, as of %s: its archive.retention should be the one here", rivalName(p.Holder), p.Holder.RenewedAt.Format(time.RFC3339))

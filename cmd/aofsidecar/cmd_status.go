@@ -85,9 +85,7 @@ func controlClient(flags flagLayer) (*admin.Client, error) {
 // writeStatus writes the status for people.
 func writeStatus(w io.Writer, s Status, now time.Time) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
-	}
+	row := rowsOf(table)
 	if s.Ready {
 		row("ready", "yes")
 	} else {

@@ -138,9 +138,7 @@ func nothingThere(dir string, err error) error {
 // writeReport writes what was found for people.
 func writeReport(w io.Writer, r aof.Report, cut int64) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
-	}
+	row := rowsOf(table)
 	row("directory", "%s", r.Dir)
 	row("timeline", "%s", r.Timeline)
 	for _, base := range append([]aof.BaseReport{r.Base}, r.Others...) {

@@ -66,13 +66,13 @@ func newReport(findings []finding, username string) report {
 // write writes the report for people.
 func (r report) write(w io.Writer) error {
 	for _, f := range r.Findings {
-		if _, err := fmt.Fprintf(w, "%-4s  %-11s  %s\n", f.Result, f.Check, f.Message); err != nil {
+		if _, err := fmt.Fprintf(w, "%-4s  %-11s  %s\n", f.Result, f.Check, plain(f.Message)); err != nil {
 			return fmt.Errorf("write result: %w", err)
 		}
 		if f.Next == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%-4s  %-11s  Try: %s\n", "", "", f.Next); err != nil {
+		if _, err := fmt.Fprintf(w, "%-4s  %-11s  Try: %s\n", "", "", plain(f.Next)); err != nil {
 			return fmt.Errorf("write result: %w", err)
 		}
 	}

@@ -105,7 +105,7 @@ func printError(w io.Writer, err error) {
 	if err == nil || v.quiet {
 		return
 	}
-	_, _ = fmt.Fprintf(w, "Error: %v\n", err) // nowhere else to say it
+	_, _ = fmt.Fprintf(w, "Error: %s\n", plainLines(err.Error())) // nowhere else to say it
 	if v.hint != "" {
 		_, _ = fmt.Fprintf(w, "Try: %s\n", v.hint)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,7 +69,7 @@ func (i *archiveInspector) object(key string) error {
 	if k, ok := upload.ParseBaseKey(key); ok {
 		f := i.flags
 		f.base = f.base || f.biggest == 0
-		return i.staged(key, k.Sum, baseStageName(k.RESP), func(options aof.Options) error { return inspectBase(i.ctx, i.out, options, f) })
+		return i.staged(key, k.Sum, baseStageName(k.RESP), math.MaxInt64, func(options aof.Options) error { return inspectBase(i.ctx, i.out, options, f) })
 	}
 	k, ok := upload.ParseSegmentKey(key)
 	if !ok {
@@ -87,7 +88,7 @@ func (i *archiveInspector) newestBase() error {
 		return fmt.Errorf("%w: timeline %s has no base", upload.ErrNoBackup, t.ID)
 	}
 	k := t.Bases[len(t.Bases)-1].BaseKey
-	return i.staged(k.String(), k.Sum, baseStageName(k.RESP), func(options aof.Options) error { return inspectBase(i.ctx, i.out, options, i.flags) })
+	return i.staged(k.String(), k.Sum, baseStageName(k.RESP), math.MaxInt64, func(options aof.Options) error { return inspectBase(i.ctx, i.out, options, i.flags) })
 }
 
 // timeline prints the commands of all segments.
@@ -156,7 +157,7 @@ func (i *archiveInspector) segments(segments []upload.ArchivedSegment) error {
 			filter.From = i.filter.From
 		}
 		key := segment.String()
-		err := i.staged(key, segment.Sum, incrementStageName, func(options aof.Options) error {
+		err := i.staged(key, segment.Sum, incrementStageName, mostOf(segment.SegmentKey), func(options aof.Options) error {
 			return aof.Walk(i.ctx, options, filter, func(e aof.Entry) error {
 				e.File = key
 				return printer.entry(e)
@@ -193,8 +194,15 @@ func baseStageName(isRESP bool) string {
 	return stageFile + ".1.base.rdb"
 }
 
-// staged downloads and verifies an object, and has use look at it as at a log's directory.
-func (i *archiveInspector) staged(key, sum, name string, use func(aof.Options) error) (err error) {
+// mostOf is more than the plain bytes of a segment are: those of the stream, and a mark behind each fsync, which may be behind each command. One that
+// has more is not what its name says, and could fill the disk.
+func mostOf(k upload.SegmentKey) int64 {
+	const fixed, marks, limit = 64 << 20, 16, math.MaxInt64 / 32
+	return fixed + marks*min(int64(k.To-k.From), limit)
+}
+
+// staged downloads and verifies an object of at most that many bytes, and has use look at it as at a log's directory.
+func (i *archiveInspector) staged(key, sum, name string, most int64, use func(aof.Options) error) (err error) {
 	dir, err := os.MkdirTemp("", "aofsidecar-inspect-")
 	if err != nil {
 		return fmt.Errorf("make temporary directory: %w", err)
@@ -204,7 +212,7 @@ func (i *archiveInspector) staged(key, sum, name string, use func(aof.Options) e
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return err
 	}
-	if err := i.download(key, sum, filepath.Join(folder, name)); err != nil {
+	if err := i.download(key, sum, filepath.Join(folder, name), most); err != nil {
 		return err
 	}
 	base := name
@@ -226,7 +234,7 @@ func (i *archiveInspector) staged(key, sum, name string, use func(aof.Options) e
 }
 
 // download writes the plain bytes of an object to a file.
-func (i *archiveInspector) download(key, sum, path string) (err error) {
+func (i *archiveInspector) download(key, sum, path string, most int64) (err error) {
 	body, _, err := i.a.store.Get(i.ctx, key, 0, -1)
 	if isNotFound(err) {
 		return fmt.Errorf("%w: %s has no %s", upload.ErrNoBackup, i.a.url, key)
@@ -245,6 +253,12 @@ func (i *archiveInspector) download(key, sum, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	_, err = io.Copy(file, upload.Checked(key, sum, plain))
+	checked := upload.Checked(key, sum, plain)
+	if _, err = io.CopyN(file, checked, most); errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err == nil {
+		err = &upload.DamagedError{Key: key, What: "it is longer than its name says"}
+	}
 	return err
 }

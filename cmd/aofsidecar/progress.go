@@ -65,7 +65,7 @@ func (p *progress) note(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.finish()
-	_, _ = fmt.Fprintf(p.w, "note: %s\n", what)
+	_, _ = fmt.Fprintf(p.w, "note: %s\n", plain(what))
 }
 
 // end leaves the terminal as it was.

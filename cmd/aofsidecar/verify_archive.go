@@ -133,9 +133,7 @@ func (e *ArchiveBrokenError) Error() string { return e.Why }
 // write writes the verdict for people.
 func (v *archiveVerdict) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(table, name+"\t"+format+"\n", args...) // Flush reports
-	}
+	row := rowsOf(table)
 	row("archive", "%s", v.Archive)
 	for _, t := range v.Objects.Timelines {
 		row("timeline", "%s, %d bases, %d segments", t.Timeline, t.Bases, t.Segments)

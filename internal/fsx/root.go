@@ -25,12 +25,12 @@ func OpenRoot(name string) (Root, error) {
 // Close releases the directory.
 func (r Root) Close() error { return r.root.Close() }
 
-// OpenFile opens name; see [FS].
+// OpenFile opens name; see [FS]. Who reads does not wait for somebody to write to what should be a file and is a pipe.
 func (r Root) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	if name == "" {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: unix.ENOENT}
 	}
-	f, err := r.root.OpenFile(name, flag, perm)
+	f, err := r.root.OpenFile(name, flag|unix.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}

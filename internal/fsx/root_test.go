@@ -1,8 +1,10 @@
 package fsx_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,4 +51,15 @@ func TestRootLetsNothingOut(t *testing.T) {
 	entries, err := os.ReadDir(outside)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
+}
+
+// A pipe in a file's place has no writer, and nobody waits for one.
+func TestRootDoesNotWaitForAPipe(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	root, err := fsx.OpenRoot(dir)
+	require.NoError(t, err)
+	f, err := root.OpenFile("pipe", os.O_RDONLY, 0)
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(f.Close(), root.Close()))
 }

@@ -48,8 +48,9 @@ func (at place) fail(ctx context.Context, err error) error {
 	case errors.As(err, &answer) && answer.HTTPStatusCode() != 0: // 0: none came
 		failure.Code = "HTTP" + strconv.Itoa(answer.HTTPStatusCode())
 		if errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorCode() != "UnknownError" {
-			failure.Code = api.ErrorCode()
+			failure.Code = plain(api.ErrorCode(), maxCode-len("..."))
 		}
+		failure.Err = saidError{err}
 		failure.After = retryAfter(answer.HTTPResponse().Header, time.Now())
 		at.judge(failure, answer.HTTPStatusCode())
 	default:

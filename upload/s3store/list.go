@@ -23,14 +23,15 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[upload
 		if after != "" {
 			in.StartAfter = s.name(after)
 		}
-		last := after
+		last, page := after, pages{}
 		for {
 			out, err := call(ctx, s, at, s.client.ListObjectsV2, in)
 			if err != nil {
 				yield(upload.Object{}, err)
 				return
 			}
-			for _, object := range s.ours(out.Contents, after) {
+			objects := s.ours(out.Contents, after)
+			for _, object := range objects {
 				if object.Key <= last {
 					bad := fmt.Errorf("the store lists %q after %q", object.Key, last)
 					yield(upload.Object{}, &upload.StoreError{Op: "list", Key: prefix, Code: "NotSorted", Err: bad})
@@ -42,6 +43,10 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[upload
 				}
 			}
 			if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
+				return
+			}
+			if err := page.next(aws.ToString(out.NextContinuationToken), len(objects)); err != nil {
+				yield(upload.Object{}, &upload.StoreError{Op: "list", Key: prefix, Code: "NoEnd", Err: err})
 				return
 			}
 			in.ContinuationToken = out.NextContinuationToken
@@ -77,13 +82,18 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 func (s *Store) Sweep(ctx context.Context, prefix string, before time.Time) (int, error) {
 	swept := 0
 	in := &s3.ListMultipartUploadsInput{Bucket: &s.o.Bucket, Prefix: s.name(prefix)}
+	page := pages{}
 	for {
 		out, err := call(ctx, s, place{"sweep", prefix, "ListMultipartUploads", upload.Condition{}}, s.client.ListMultipartUploads, in)
 		if err != nil {
 			return swept, err
 		}
+		mine := 0
 		for _, u := range out.Uploads {
 			key, ours := s.key(aws.ToString(u.Key))
+			if ours {
+				mine++
+			}
 			if !ours || !aws.ToTime(u.Initiated).Before(before) {
 				continue
 			}
@@ -94,6 +104,9 @@ func (s *Store) Sweep(ctx context.Context, prefix string, before time.Time) (int
 		}
 		if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextKeyMarker) == "" {
 			return swept, nil
+		}
+		if err := page.next(aws.ToString(out.NextKeyMarker)+" "+aws.ToString(out.NextUploadIdMarker), mine); err != nil {
+			return swept, &upload.StoreError{Op: "sweep", Key: prefix, Code: "NoEnd", Err: err}
 		}
 		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
 	}

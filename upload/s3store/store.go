@@ -70,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			so.BaseEndpoint = aws.String(o.Endpoint)
 		}
 		so.HTTPClient = &http.Client{
-			Transport: s.transport,
+			Transport: boundedAnswers{s.transport},
 			// A bucket elsewhere is a mistake in the configuration; the signature would not fit there either.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
