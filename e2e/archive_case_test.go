@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/testenv"
@@ -57,6 +58,16 @@ func eachArchive(t *testing.T, test func(t *testing.T, a *archive)) {
 			test(t, newArchive(t, s3))
 		})
 	}
+}
+
+// seal has what is shipped encrypted, and what is restored decrypted.
+func (a *archive) seal(t *testing.T) {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "identity")
+	require.NoError(t, os.WriteFile(file, []byte(identity.String()+"\n"), 0o600))
+	a.set = append(a.set, "archive.encryption.recipients="+identity.Recipient().String(), "archive.encryption.identity-file="+file)
 }
 
 // newMirror prepares a sidecar that ships to the archive.

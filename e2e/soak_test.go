@@ -42,7 +42,7 @@ func dealFaults(t *testing.T, seed uint64) []plan {
 		var plans []plan
 		for i := range uint64(scenarioWorlds) {
 			p := newPlan(seed+attempt<<16+i, families[(seed+i)%uint64(len(families))])
-			p.longest = 5 * time.Second
+			p.longest, p.again = 5*time.Second, fmt.Sprintf("AOFSIDECAR_E2E_SEED=%d", seed)
 			plans = append(plans, p)
 		}
 		rng := rand.New(rand.NewPCG(seed, attempt))
@@ -115,11 +115,11 @@ func soakServers(t *testing.T) []testenv.Family {
 // soakPlan draws a world of some minutes. Which server it is, is drawn last: with that server alone the rest is the same.
 func soakPlan(seed uint64, families []testenv.Family) plan {
 	rng := rand.New(rand.NewPCG(seed, 3))
-	turns, long := 4+rng.IntN(7), rng.IntN(8) == 0
+	turns, long := 6+rng.IntN(8), rng.IntN(8) == 0
 	p := newPlan(seed, families[rng.IntN(len(families))])
 	p.turns, p.longest = turns, 8*time.Second
 	if long {
-		p.turns, p.longest = 3, time.Minute
+		p.turns, p.longest = 4, time.Minute
 	}
 	// What has to be prepared comes from here, for a world draws only what has not.
 	for _, i := range rng.Perm(len(faults())) {

@@ -30,6 +30,8 @@ type plan struct {
 	config  []string      // of the upstream
 	set     []string      // of the sidecar
 	shipped bool          // FACK means in the archive
+	sealed  bool          // the archive is encrypted
+	again   string        // what to set for the same world
 	turns   int           // faults, of which some come with a second one
 	longest time.Duration // of a fault
 	script  []fault       // in this order; empty: turns of them are drawn
@@ -63,11 +65,13 @@ func newPlan(seed uint64, family testenv.Family) plan {
 		"upstream.repl-timeout=" + pick("5s", "10s", "20s"),
 		"upstream.fack=" + map[bool]string{true: "shipped", false: "durable"}[p.shipped],
 	}
+	p.sealed = rng.IntN(4) == 0
+	p.again = fmt.Sprintf("AOFSIDECAR_SOAK_WORLD=%d AOFSIDECAR_SOAK_SERVERS=%s", seed, family)
 	return p
 }
 
 func (p *plan) String() string {
-	return fmt.Sprintf("%s %s, upstream %q, sidecar %q", p.family, p.family.Version, p.config, p.set)
+	return fmt.Sprintf("%s %s, upstream %q, sidecar %q, sealed: %t", p.family, p.family.Version, p.config, p.set, p.sealed)
 }
 
 // world is an upstream with traffic, a sidecar, an archive on a gateway, and a link that can be broken between each two of them.
@@ -113,6 +117,9 @@ func newWorld(t *testing.T, p plan) *world {
 	w.archive = newArchive(t, true)
 	w.toStore = testenv.NewProxy(t, strings.TrimPrefix(w.archive.proxy.Endpoint(), "http://"))
 	w.archive.set = append(w.archive.set, "archive.s3.endpoint=http://"+w.toStore.Addr())
+	if w.sealed {
+		w.archive.seal(t)
+	}
 	w.m = newMirrorOf(t, w.program, filepath.Join(w.home, "mirror"), w.witness.Addr(), append(slices.Clone(w.archive.set), w.set...)...)
 	w.m.Env(w.archive.env...)
 	t.Cleanup(w.end)
@@ -124,8 +131,25 @@ func newWorld(t *testing.T, p plan) *world {
 }
 
 // newUpstream starts a server that can be the upstream.
-func (w *world) newUpstream(options ...testenv.Option) *testenv.Server {
-	return testenv.StartServer(w.T, w.family, append([]testenv.Option{testenv.WithConfig(w.config...)}, options...)...)
+func (w *world) newUpstream() *testenv.Server {
+	server, err := testenv.Start(w.Context(), w.family, testenv.WithConfig(w.config...))
+	require.NoError(w, err)
+	w.Cleanup(func() {
+		w.quiet()
+		w.keep(fmt.Sprintf("upstream-%d.log", server.Port()), server.Log())
+		require.NoError(w, server.Close())
+	})
+	return server
+}
+
+// keep leaves a text for whoever looks for what went wrong.
+func (w *world) keep(name, text string) {
+	if !w.Failed() {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(w.ArtifactDir(), name), []byte(text), 0o600); err != nil {
+		w.Log(err)
+	}
 }
 
 // end tells what a world was that failed, and keeps what is left of it.
@@ -137,13 +161,8 @@ func (w *world) end() {
 	}
 	_ = w.m.Kill()
 	kept := w.ArtifactDir()
-	w.Logf("FAILED: again with AOFSIDECAR_SOAK_WORLD=%d AOFSIDECAR_SOAK_SERVERS=%s; %s\nfaults: %s\nkept in %s (go test -artifacts)", w.seed, w.family, w.String(),
-		strings.Join(w.happened, ", "), kept)
-	for name, text := range map[string]string{"sidecar.log": w.m.Log(), "upstream.log": w.upstream.Log()} {
-		if err := os.WriteFile(filepath.Join(kept, name), []byte(text), 0o600); err != nil {
-			w.Log(err)
-		}
-	}
+	w.Logf("FAILED: again with %s; %s\nfaults: %s\nkept in %s (go test -artifacts)", w.again, w.String(), strings.Join(w.happened, ", "), kept)
+	w.keep("sidecar.log", w.m.Log())
 	for name, dir := range map[string]string{"mirror": w.m.Dir(), "archive": w.archive.dir} {
 		if err := os.CopyFS(filepath.Join(kept, name), os.DirFS(dir)); err != nil && !os.IsNotExist(err) {
 			w.Log(err)
@@ -186,8 +205,19 @@ func (w *world) draw(n int) *fault {
 	if len(w.script) > 0 {
 		return &w.script[n%len(w.script)]
 	}
-	all := w.possible()
-	return &all[w.rng.IntN(len(all))]
+	return w.pick(w.possible())
+}
+
+// pick draws one, those that are about the sidecar itself more often.
+func (w *world) pick(all []fault) *fault {
+	var tickets []*fault
+	for i := range all {
+		tickets = append(tickets, &all[i])
+		if all[i].part == ofSidecar || all[i].prepare != nil {
+			tickets = append(tickets, &all[i], &all[i])
+		}
+	}
+	return tickets[w.rng.IntN(len(tickets))]
 }
 
 // possible are the faults of which nothing has to be prepared, or was.
@@ -200,7 +230,7 @@ func (w *world) drawBeside(first *fault) (*fault, bool) {
 	if len(all) == 0 {
 		return nil, false
 	}
-	return &all[w.rng.IntN(len(all))], true
+	return w.pick(all), true
 }
 
 func (w *world) strike(f *fault) (heal func()) {
