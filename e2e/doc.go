@@ -15,6 +15,11 @@
 // copy, must equal the upstream by testenv's oracle: digests, expiry, streams, functions. Most also ask
 // (requireCleanEnd): SIGTERM, exit code 0, check-aof and `aofsidecar verify` find nothing wrong.
 //
+// # Worlds
+//
+// TestScenarios and TestSoak put all of it together: upstream, sidecar and archive in worlds that a seed draws (soak_world_test.go), and faults of every part, one after another or two at once
+// (soak_fault_test.go says how to add one). The first deals each fault out in CI, the second draws until its time is over; see docs/CORRECTNESS.md.
+//
 // # Pages
 //
 // docs/getting-started.md is a test, too (TestGettingStarted): its blocks run in one shell, and what they print is compared with what the page says.

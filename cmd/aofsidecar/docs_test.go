@@ -95,7 +95,7 @@ func TestPagesHaveNamesThatExist(t *testing.T) {
 			require.True(t, keys[found[1]], "%s: there is no setting %s", m.page, m.code)
 		}
 		for _, name := range variable.FindAllString(m.code, -1) {
-			ofTests := slices.ContainsFunc([]string{"AOFSIDECAR_E2E_", "AOFSIDECAR_KEYSPACE_", "AOFSIDECAR_TEST_"}, func(prefix string) bool {
+			ofTests := slices.ContainsFunc([]string{"AOFSIDECAR_E2E_", "AOFSIDECAR_KEYSPACE_", "AOFSIDECAR_SOAK_", "AOFSIDECAR_TEST_"}, func(prefix string) bool {
 				return strings.HasPrefix(name, prefix)
 			})
 			require.True(t, ofTests || variables[name] || name == "AOFSIDECAR_PORT", "%s: nothing reads %s", m.page, name)
