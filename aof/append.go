@@ -66,7 +66,7 @@ func (l *Log) postpone(run *stream.Run) error {
 	if n := len(l.group.pieces); n > 0 {
 		whole = l.group.pieces[n-1].whole
 	}
-	if l.inc == nil || l.keep.file != 0 || run.Boundary > run.Len() || (run.Dropped > 0 && !whole) {
+	if l.inc == nil || (l.keep.file != 0 && l.retrace == nil) || run.Boundary > run.Len() || (run.Dropped > 0 && !whole) {
 		return fmt.Errorf("append at offset %d: %w", l.head.offset, errRun)
 	}
 	p := piece{
@@ -85,6 +85,12 @@ func (l *Log) postpone(run *stream.Run) error {
 // writeGroup writes the group: at once, or in as many steps as increments begin in it.
 func (l *Log) writeGroup(ctx context.Context) error {
 	for len(l.group.left()) > 0 {
+		if l.retrace != nil {
+			if err := l.retracePieces(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if l.rotateBefore(&l.group.left()[0]) {
 			if err := l.rotateAfterSync(); err != nil {
 				return err

@@ -334,7 +334,6 @@ func (c *crashed) recover() *history {
 	requireBytes(c.t, must, held[:min(len(held), len(must))], "%s: at %s, and %d was reported as durable", where, pos, c.promise.acked[h])
 	require.GreaterOrEqual(c.t, l.chainEnd().offset, l.cut.offset, where)
 
-	c.promise.acked[h] = min(c.promise.acked[h], pos.Offset) // what follows is sent again, and cut first
 	require.NoError(c.t, l.Continue(c.t.Context(), h.idNow()), where)
 	return h
 }

@@ -56,8 +56,13 @@
 // not the one that was written (a copy of the directory, a snapshot of its volume). A stock server that was booted here meanwhile has
 // appended only below either.
 //
-// What follows the position is kept until the upstream has answered: on +CONTINUE it is cut, for the bytes come again; on a full resync, or
-// without an upstream, it stays, up to the last whole command outside MULTI.
+// What follows the position, the tail, may be what FACK has promised: an fsync moves Durable before a mark can say so. It is never cut to be received again.
+// After +CONTINUE the log retraces it: the stream, which begins at the position, is held against the tail's stream bytes, and our marks and time stamps between them
+// against where the stream is. What is the same is received, and as durable as the file, which is synced before; nothing is written, no mark, no new increment, no
+// note of the boot. At the first difference, which is the end of what the upstream has sent before or another history, the rest is cut, and the log goes on there as
+// ever. Under a new id it first says so, durably, at the last boundary that both have; in the middle of a command it asks for the rest again
+// (RejoinError). A connection that ends meanwhile leaves the tail as it is. So a crash at any moment leaves the tail, or what has taken its place.
+// On a full resync, or without an upstream, the tail stays, up to the last whole command outside MULTI.
 //
 // # Rewrites
 //

@@ -2,6 +2,7 @@ package aof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -187,8 +188,27 @@ type feeder struct {
 	now func() int64
 }
 
-// feed hands the stream after from, which is a boundary, up to to, which may be anywhere, to the log.
+// feed hands the stream after from, which is a boundary, up to to, which may be anywhere, to the log. It asks again where the log wants that.
 func (f feeder) feed(ctx context.Context, l *Log, from, to stream.Offset) error {
+	err := f.once(ctx, l, from, to)
+	if _, again := errors.AsType[*RejoinError](err); !again {
+		return err
+	}
+	if err := l.Rollback(); err != nil {
+		return err
+	}
+	pos, _, err := l.Resume()
+	if err != nil {
+		return err
+	}
+	if err := l.Continue(ctx, f.h.idNow()); err != nil {
+		return err
+	}
+	return f.once(ctx, l, pos.Offset, to)
+}
+
+// once is feed on one connection.
+func (f feeder) once(ctx context.Context, l *Log, from, to stream.Offset) error {
 	run := stream.Run{Whole: true}
 	var ready stream.Run // waits until it is known whether another follows
 	flush := func() error {

@@ -28,7 +28,9 @@ type Log struct {
 	replid    stream.ReplID
 	inc       *increment    // nil before the first full resync
 	tip                     // of inc
-	keep      cursor        // while a recovered tail waits for the upstream's answer: its last boundary outside MULTI
+	keep      cursor        // while a recovered tail waits for the upstream's answer: what of it is kept if that is another than to go on
+	tail      tail          // recovered, while keep is set
+	retrace   *retrace      // while the stream is held against the tail
 	proof     stream.Offset // what marks state as durable: a reader of what is durable of the file arrives there or further
 	group     group         // handed over by Append, not yet written
 	out       tailWriter    // in use only while mu is held
@@ -165,9 +167,10 @@ func (l *Log) Resume() (stream.Position, int, error) {
 	return stream.Position{ReplID: l.replid, Offset: l.cut.offset}, l.cut.db, nil
 }
 
-// Continue cuts what follows the position that Resume returned and goes on under id. If id is new, the log says so on stable
-// storage before Continue returns: an upstream and the replica that was promoted in its place answer to each other's ids, and
-// bytes of the one must never be taken for the other's (protocol.md 11). When the disk is full it waits as Append does. It
+// Continue goes on under id, from the position that Resume returned. What a crash has left behind that position stays: what the upstream sends next is
+// held against it, and it is cut where that differs; until then Received and Durable move over what is the same. If id is new, the log says so on stable
+// storage before it takes a byte that is not there already: an upstream and the replica that was promoted in its place answer to each other's ids,
+// and bytes of the one must never be taken for the other's (protocol.md 11). When the disk is full it waits as Append does. It
 // satisfies replica.Sink.
 func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	l.mu.Lock()
@@ -183,15 +186,27 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	if err := l.checkSize(); err != nil {
 		return err
 	}
-	tail := l.inc.size - l.cut.file
-	if tail > 0 {
-		if err := l.inc.truncate(l.cut.file); err != nil {
+	l.head, l.whole, l.multi = l.cut, true, false
+	switch {
+	case l.keep.file == 0:
+		return l.goOn(ctx, id)
+	case l.tail.end == l.cut.file: // torn
+		l.replid = l.tail.id
+		return l.goOn(ctx, id)
+	default:
+		return l.beginRetrace(ctx, id)
+	}
+}
+
+// goOn cuts what follows the head, and goes on there under id.
+func (l *Log) goOn(ctx context.Context, id stream.ReplID) error {
+	if rest := l.inc.size - l.head.file; rest > 0 {
+		if err := l.inc.truncate(l.head.file); err != nil {
 			return l.latch("truncate", l.inc.path, err)
 		}
-		call2(l.opt.Observer.Cut, l.inc.name, tail)
+		call2(l.opt.Observer.Cut, l.inc.name, rest)
 	}
-	l.head, l.whole, l.multi, l.keep = l.cut, true, false, cursor{}
-	l.wakeRewrite()
+	l.keep, l.tail = cursor{}, tail{}
 	renamed := id != l.replid
 	if renamed {
 		if err := l.untilSpace(ctx, func() error { return l.rename(id) }); err != nil {
@@ -203,6 +218,12 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 			return err
 		}
 	}
+	l.received.Store(int64(l.cut.offset))
+	if l.cut.file <= l.inc.synced {
+		l.proof = max(l.proof, l.cut.linear)
+		l.acks.move(l.cut.offset)
+	}
+	l.wakeRewrite()
 	l.showCut()
 	l.publish()
 	return l.claim()
@@ -221,8 +242,8 @@ func (l *Log) rename(id stream.ReplID) error {
 	return nil
 }
 
-// Rollback cuts what follows the last boundary outside MULTI, and forgets what was handed over and is not in the file. It satisfies
-// replica.Sink.
+// Rollback cuts what follows the last boundary outside MULTI, and forgets what was handed over and is not in the file. What of a crash's tail was not
+// sent again stays. It satisfies replica.Sink.
 func (l *Log) Rollback() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -232,6 +253,10 @@ func (l *Log) Rollback() error {
 	}
 	if err := l.usable(); err != nil {
 		return err
+	}
+	if l.retrace != nil {
+		l.leaveRetrace()
+		return nil
 	}
 	return l.rollback()
 }

@@ -179,6 +179,9 @@ func (m *machine) feed(t *rapid.T) {
 	if !ok {
 		return
 	}
+	if m.l.Status().Awaiting && !m.must(t, m.l.Continue(t.Context(), h.idNow())) {
+		return
+	}
 	h.grow(m.rng, rapid.IntRange(1, 12).Draw(t, "commands"))
 	from := m.l.Position().Offset
 	to := max(from, h.end()-stream.Offset(rapid.IntRange(0, 40).Draw(t, "torn")))
@@ -288,6 +291,9 @@ func (m *machine) rewriteBeside(t *rapid.T) {
 		_, err := l.Rewrite(ctx, "test")
 		done <- err
 	}()
+	if m.l.Status().Awaiting && !m.must(t, m.l.Continue(t.Context(), h.idNow())) {
+		return
+	}
 	h.grow(m.rng, rapid.IntRange(1, 12).Draw(t, "commands"))
 	f := feeder{h: h, rng: m.rng, now: func() int64 { return m.now().UnixMilli() }}
 	ferr := f.feed(t.Context(), l, l.Position().Offset, h.end())

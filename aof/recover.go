@@ -54,14 +54,11 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 			return Recovery{}, err
 		}
 	}
-	at, keep := s.lastAt, s.boundary
+	at := s.lastAt
 	if mem != whole {
 		if at, err = s.provenPlace(f, mem == lossy); err != nil {
 			return Recovery{}, err
 		}
-	}
-	if mem == lossy {
-		keep = at
 	}
 	l.inc = &increment{
 		f: f, name: last.name, path: path, seq: last.seq, headLen: s.headLen, size: info.Size(),
@@ -76,7 +73,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 		}
 	}
 	if info.Size() > at.file {
-		l.keep = keep.cursor
+		l.keep, l.tail = s.boundary.cursor, tail{end: s.boundary.file, lossy: mem == lossy, id: at.id}
 	}
 	if err := l.showRecovered(f, &s, at, mem); err != nil {
 		return Recovery{}, err
@@ -91,7 +88,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	return Recovery{
 		Timeline: l.timeline, Position: stream.Position{ReplID: l.replid, Offset: at.offset},
 		Clean: at.file == info.Size(), SameBoot: mem == whole,
-		Tail: info.Size() - at.file, Torn: info.Size() - keep.file, Scanned: info.Size(),
+		Tail: info.Size() - at.file, Torn: info.Size() - s.boundary.file, Scanned: info.Size(),
 	}, nil
 }
 

@@ -72,6 +72,7 @@ func (l *Log) admit(size int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.group.forget()
+	l.leaveRetrace()
 	l.rewrites.wantFull = false
 	if err := l.usable(); err != nil {
 		return err
@@ -262,6 +263,11 @@ func (l *Log) cutTail() error {
 			return l.latch("truncate", l.inc.path, err)
 		}
 		call2(l.opt.Observer.Cut, l.inc.name, tail)
+	}
+	if l.tail.lossy {
+		if err := l.writeTailAnew(); err != nil {
+			return err
+		}
 	}
 	if err := l.inc.f.Sync(); err != nil {
 		return l.latch("sync", l.inc.path, err)

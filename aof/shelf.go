@@ -220,7 +220,7 @@ func (sh *shelf) findEnd(l *Log, seen map[string]keptMarks) {
 		if f, err := openLive(l.fs, last.path); err == nil {
 			s := scan{path: f.path, size: f.size}
 			if errors.Join(s.run(io.NewSectionReader(f, 0, f.size)), f.Close()) == nil {
-				m.end.Position.ReplID = s.boundary.id
+				m.end.Position.ReplID, m.end.UnixMilli = s.boundary.id, max(m.end.UnixMilli, s.boundary.unixMilli)
 			}
 		}
 		m.end.Position.Offset = last.To

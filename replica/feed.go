@@ -157,9 +157,12 @@ func (f *feeder) syntaxError(err error) error {
 	return &ProtocolError{Position: pos, What: "the stream is not a sequence of commands", Err: err}
 }
 
-// sinkError makes an error of the sink final, save one that only says that ctx has ended.
+// sinkError makes an error of the sink final, save one that only says that ctx has ended, or that it is not fatal.
 func sinkError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+		return err
+	}
+	if !isFatal(err, true) {
 		return err
 	}
 	return &finalError{err}

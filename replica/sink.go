@@ -12,7 +12,8 @@ import (
 // connection ends; and again. A connection that ends before Continue or FullResync has returned nil is followed by the next
 // Resume, without Rollback. Nothing follows a final error.
 //
-// An error of any method but FullResync is final and ends Client.Run, save ctx's own: then Rollback follows. An error of
+// An error of any method but FullResync is final and ends Client.Run, save ctx's own, and one of Append that answers `Fatal() bool` with false: then Rollback
+// follows, and the next Resume says where to go on. An error of
 // FullResync ends the connection; it is final if it answers `Fatal() bool` with true, else the snapshot is
 // asked for again later, slowly, because each one forks the upstream.
 type Sink interface {
@@ -22,7 +23,8 @@ type Sink interface {
 	Resume() (stream.Position, int, error)
 
 	// Continue says that the upstream goes on from the position that Resume returned, under id, which may be a
-	// new one. When it returns nil a changed id is on stable storage and whatever the log held past that position is gone.
+	// new one. What the log holds past that position it replaces by what Append brings, and a changed id is on stable storage before
+	// anything that it did not hold.
 	Continue(ctx context.Context, id stream.ReplID) error
 
 	// FullResync replaces everything by the snapshot that r yields. r ends with io.EOF exactly at the end of a complete

@@ -29,8 +29,7 @@ type Witness struct {
 type Heard struct {
 	// Full and Partial are the answers +FULLRESYNC and +CONTINUE; Needless are those of Full on a history of which the sidecar had acknowledged something.
 	Full, Partial, Needless int
-	// Again counts those of Partial from before a FACK, less than a mark's distance: the log has the bytes until the upstream has agreed to send them again, and they are promised anew
-	// when the next FACK comes. AgainBytes are they.
+	// Again counts those of Partial from before a FACK, AgainBytes from how far. The log has these bytes, and keeps them.
 	Again      int
 	AgainBytes int64
 	// Lower counts connections whose first FACK was less than one before.
@@ -340,7 +339,6 @@ func (d *dialogue) decides(line string) {
 		if h := d.history; !h.holds(d.offset) {
 			w.heard.Again++
 			w.heard.AgainBytes += h.fack - d.offset
-			h.fack = d.offset
 		}
 		if rest != "" && w.named(rest) == nil {
 			d.history.names = append(d.history.names, rest)
