@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"math/rand/v2"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/aofsidecar/aofsidecar/internal/testenv/s3gateway"
 )
 
@@ -51,5 +53,14 @@ func storeFaults() []fault {
 			}
 		}})
 	}
-	return all
+	return append(all, fault{name: "store: prune", part: ofStore, strike: prune})
+}
+
+// prune removes what retention does not keep for longer than a minute, while the sidecar ships.
+func prune(w *world) func() {
+	got := w.archive.command(w.T, "prune", "--confirm", "--set", "archive.retention.duration=1m", "--set", "archive.retention.min-bases=1")
+	if !w.struck[ofStoreLink] {
+		require.Zero(w, got.code, "%+v", got)
+	}
+	return func() {}
 }

@@ -31,6 +31,7 @@ type plan struct {
 	set     []string      // of the sidecar
 	shipped bool          // FACK means in the archive
 	sealed  bool          // the archive is encrypted
+	ballast int           // bytes that make snapshots and rewrites last
 	again   string        // what to set for the same world
 	turns   int           // faults, of which some come with a second one
 	longest time.Duration // of a fault
@@ -66,12 +67,13 @@ func newPlan(seed uint64, family testenv.Family) plan {
 		"upstream.fack=" + map[bool]string{true: "shipped", false: "durable"}[p.shipped],
 	}
 	p.sealed = rng.IntN(4) == 0
+	p.ballast = []int{0, 0, 1 << 20, 4 << 20}[rng.IntN(4)]
 	p.again = fmt.Sprintf("AOFSIDECAR_SOAK_WORLD=%d AOFSIDECAR_SOAK_SERVERS=%s", seed, family)
 	return p
 }
 
 func (p *plan) String() string {
-	return fmt.Sprintf("%s %s, upstream %q, sidecar %q, sealed: %t", p.family, p.family.Version, p.config, p.set, p.sealed)
+	return fmt.Sprintf("%s %s, upstream %q, sidecar %q, sealed: %t, ballast: %d", p.family, p.family.Version, p.config, p.set, p.sealed, p.ballast)
 }
 
 // world is an upstream with traffic, a sidecar, an archive on a gateway, and a link that can be broken between each two of them.
@@ -113,6 +115,9 @@ func newWorld(t *testing.T, p plan) *world {
 	w.upstream = w.newUpstream()
 	w.work = newWorkload(t, p.seed, w.upstream, workload.Options{NoFieldTTL: p.family.Has(testenv.FieldTTLReplayHazard)})
 	write(t, w.upstream, w.work, 300)
+	if w.ballast > 0 {
+		ballast(t, w.upstream, p.seed, w.ballast)
+	}
 	w.witness = testenv.NewWitness(t, w.upstream.Addr())
 	w.archive = newArchive(t, true)
 	w.toStore = testenv.NewProxy(t, strings.TrimPrefix(w.archive.proxy.Endpoint(), "http://"))
@@ -188,7 +193,7 @@ func (w *world) turn(n int) {
 	f := w.draw(n)
 	w.last(time.Second)
 	heals := []func(){w.strike(f)}
-	if w.rng.IntN(3) == 0 {
+	if w.rng.IntN(2) == 0 {
 		if second, ok := w.drawBeside(f); ok {
 			w.last(w.longest / 2)
 			heals = append(heals, w.strike(second))
