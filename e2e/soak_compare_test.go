@@ -1,9 +1,13 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -99,6 +103,34 @@ func (w *world) requireBoots(dir string, want *testenv.Server) {
 	testenv.RequireEqual(w.T, want, booted, testenv.IgnoreUnreplicated())
 	w.count.Comparisons++
 	require.NoError(w, booted.Close())
+}
+
+// lastMark finds the history of a log's end. Values may look like marks; no upstream is called what they say.
+var lastMark = regexp.MustCompile(`(?s).*#pos ([0-9a-f]{40}) `)
+
+// requireLeft boots, now and then, a stock server from what a SIGKILL has left, and wants that it has what the upstream had sent up to there.
+func (w *world) requireLeft(end testenv.LogEnd) {
+	if w.struck[ofUpstream] || w.rng.IntN(3) > 0 {
+		return
+	}
+	increments, err := filepath.Glob(filepath.Join(w.m.Dir(), "appendonlydir", "*.incr.aof"))
+	require.NoError(w, err)
+	if len(increments) == 0 {
+		return
+	}
+	data, err := os.ReadFile(slices.MaxFunc(increments, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }))
+	require.NoError(w, err)
+	mark := lastMark.FindSubmatch(data)
+	i := slices.IndexFunc(w.recordings, func(r *recordedStream) bool {
+		return mark != nil && r.isOf([]string{string(mark[1])}) && r.From() <= end.Offset && end.Offset <= r.limit && (r.Err() == nil || end.Offset <= r.End())
+	})
+	if i < 0 {
+		return
+	}
+	here := w.recordings[i].ReplicaAt(w.T, w.family, end.Offset)
+	w.requireBoots(w.m.Dir(), here)
+	w.count.Left++
+	require.NoError(w, here.Close())
 }
 
 // window is what the tests read of `list --json`.

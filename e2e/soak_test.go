@@ -139,8 +139,10 @@ type worldCounts struct {
 	Kills, Checks, Lost          int   // SIGKILLs of the sidecar; how often its log was held to what it had acknowledged, and did not keep that
 	Checked                      int64 // bytes of stream in that
 	Shipped                      int   // how often the archive was held to that
-	Unfinished                   int   // of Kills: with a rewrite or a snapshot half written
-	Impatient                    int   // sidecars that were started again because they waited before the next snapshot
+	Left                         int   // of Boots: of what a SIGKILL left
+	Heard                        testenv.Heard
+	Unfinished                   int // of Kills: with a rewrite or a snapshot half written
+	Impatient                    int // sidecars that were started again because they waited before the next snapshot
 }
 
 func newWorldCounts() worldCounts { return worldCounts{Faults: map[string]int{}} }
@@ -197,6 +199,11 @@ func (s *soakTotals) add(c *worldCounts) {
 	s.sum.Lost += c.Lost
 	s.sum.Checked += c.Checked
 	s.sum.Shipped += c.Shipped
+	s.sum.Left += c.Left
+	s.sum.Heard.Full += c.Heard.Full
+	s.sum.Heard.Partial += c.Heard.Partial
+	s.sum.Heard.Facks += c.Heard.Facks
+	s.sum.Heard.Facked += c.Heard.Facked
 	s.sum.Unfinished += c.Unfinished
 	s.sum.Impatient += c.Impatient
 }
@@ -217,8 +224,10 @@ func (s *soakTotals) String() string {
 	row("worlds", s.worlds)
 	row("commands written", s.sum.Commands)
 	row("restores", s.sum.Restores)
-	row("boots", s.sum.Boots)
+	row("boots", fmt.Sprintf("%d, %d of what a SIGKILL left", s.sum.Boots, s.sum.Left))
 	row("comparisons", s.sum.Comparisons)
+	row("full, partial resyncs", fmt.Sprintf("%d, %d", s.sum.Heard.Full, s.sum.Heard.Partial))
+	row("acknowledged", fmt.Sprintf("%d times, %d bytes", s.sum.Heard.Facks, s.sum.Heard.Facked))
 	row("logs held to what was acknowledged", fmt.Sprintf("%d (%d bytes), %d after SIGKILL, %d of these in a rewrite or a snapshot", s.sum.Checks, s.sum.Checked, s.sum.Kills, s.sum.Unfinished))
 	row("archives held to that", s.sum.Shipped)
 	row("started again for want of patience", s.sum.Impatient)

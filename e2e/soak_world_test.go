@@ -160,7 +160,7 @@ func (w *world) keep(name, text string) {
 // end tells what a world was that failed, and keeps what is left of it.
 func (w *world) end() {
 	w.quiet()
-	w.count.Commands = w.work.Stats().Total()
+	w.count.Commands, w.count.Heard = w.work.Stats().Total(), w.witness.Heard()
 	if !w.Failed() {
 		return
 	}
@@ -289,11 +289,11 @@ func (w *world) note(s testenv.SidecarStatus) {
 func (w *world) kill() {
 	w.m.kill(w.T)
 	w.count.Kills++
-	w.checkPromises()
+	w.requireLeft(w.checkPromises())
 }
 
-// checkPromises is for a sidecar that has ended. It returns the last that it has acknowledged of what its log has.
-func (w *world) checkPromises() (fack int64) {
+// checkPromises is for a sidecar that has ended. It returns what its log has.
+func (w *world) checkPromises() testenv.LogEnd {
 	closed := func(stats testenv.ProxyStats) bool { return stats.Open() == 0 }
 	ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 	defer cancel()
@@ -308,7 +308,7 @@ func (w *world) checkPromises() (fack int64) {
 	require.NoError(w, err)
 	w.count.Checks++
 	w.count.Checked += end.Offset - end.From
-	return end.Fack
+	return end
 }
 
 // killShipping is kill of a sidecar that streams and ships, and wants that the archive has what was acknowledged as shipped.
@@ -316,14 +316,15 @@ func (w *world) killShipping() {
 	timeline := w.timeline()
 	w.m.kill(w.T)
 	w.count.Kills++
-	fack, recording := w.checkPromises(), w.recordings[len(w.recordings)-1]
-	if !w.shipped || fack < recording.From() {
+	end, recording := w.checkPromises(), w.recordings[len(w.recordings)-1]
+	w.requireLeft(end)
+	if !w.shipped || end.Fack < recording.From() {
 		return
 	}
 	_, got := w.archive.restore(w.T, "--timeline", timeline)
 	w.count.Restores++
 	w.count.Shipped++
-	require.GreaterOrEqual(w, got.Offset, recording.Boundary(w.T, fack))
+	require.GreaterOrEqual(w, got.Offset, recording.Boundary(w.T, end.Fack))
 }
 
 // stop ends the sidecar by SIGTERM.
