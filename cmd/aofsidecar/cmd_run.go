@@ -51,6 +51,7 @@ func newRunCommand(flags *flagLayer) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			warnExposed(effective, logger)
 			return runMirror(cmd.Context(), config, logger, signals)
 		},
 	}

@@ -12,6 +12,7 @@ import (
 )
 
 func main() {
+	withoutCores()
 	redis.SetLogger(noLibraryLog{})
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }

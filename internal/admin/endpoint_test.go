@@ -61,6 +61,11 @@ func TestEndpoint(t *testing.T) {
 		require.Equal(t, c.code, got.Code, "%s %s", c.method, c.target)
 		require.Contains(t, got.Body.String(), c.body)
 	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "QUIT"} {
+		for _, target := range []string{"/metrics", "/healthz", "/readyz", "/status"} {
+			require.Equal(t, 405, get(t, handler, method, target, nil).Code, "%s %s", method, target)
+		}
+	}
 	require.Equal(t, 413, get(t, handler, "GET", "/status", strings.NewReader("x")).Code)
 }
 
