@@ -76,12 +76,13 @@ func TestRefused(t *testing.T) {
 		set    []string
 		says   string
 	}{
-		"wrong password":    {[]testenv.Option{testenv.WithPassword("right")}, []string{"upstream.password=wrong"}, "WRONGPASS"},
-		"no password":       {[]testenv.Option{testenv.WithPassword("right")}, nil, "a password is needed"},
-		"no file":           {[]testenv.Option{testenv.WithPassword("right")}, []string{"upstream.password-file=/nowhere/password"}, "/nowhere/password"},
-		"missing right":     {[]testenv.Option{testenv.WithUser("mirror", "on", ">secret", "+replconf", "+ping")}, []string{"upstream.username=mirror", "upstream.password=secret"}, "+psync"},
-		"strange authority": {[]testenv.Option{testenv.WithTLS(files)}, []string{"upstream.tls.enabled=true", "upstream.tls.ca-file=" + strangers.CA}, "certificate"},
-		"no certificate":    {[]testenv.Option{testenv.WithTLS(files)}, []string{"upstream.tls.enabled=true", "upstream.tls.ca-file=" + files.CA}, "certificate"},
+		"wrong password":     {[]testenv.Option{testenv.WithPassword("right")}, []string{"upstream.password=wrong"}, "WRONGPASS"},
+		"no password":        {[]testenv.Option{testenv.WithPassword("right")}, nil, "a password is needed"},
+		"no file":            {[]testenv.Option{testenv.WithPassword("right")}, []string{"upstream.password-file=/nowhere/password"}, "/nowhere/password"},
+		"missing right":      {[]testenv.Option{testenv.WithUser("mirror", "on", ">secret", "+replconf", "+ping")}, []string{"upstream.username=mirror", "upstream.password=secret"}, "+psync"},
+		"no right to answer": {[]testenv.Option{testenv.WithUser("mirror", "on", ">secret", "+psync", "+ping")}, []string{"upstream.username=mirror", "upstream.password=secret"}, "+replconf"},
+		"strange authority":  {[]testenv.Option{testenv.WithTLS(files)}, []string{"upstream.tls.enabled=true", "upstream.tls.ca-file=" + strangers.CA}, "certificate"},
+		"no certificate":     {[]testenv.Option{testenv.WithTLS(files)}, []string{"upstream.tls.enabled=true", "upstream.tls.ca-file=" + files.CA}, "certificate"},
 	}
 	for _, family := range testenv.Servers(t) {
 		for name, way := range ways {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,7 +35,7 @@ func TestSecretsStayInside(t *testing.T) {
 	require.NoError(t, os.WriteFile(passwordFile, []byte(password+"\n"), 0o600))
 	require.NoError(t, os.WriteFile(identityFile, []byte(identity.String()+"\n"), 0o600))
 	port := testenv.FreePort(t)
-	set := append(a.set, "upstream.addr="+upstream.Addr(), "upstream.password-file="+passwordFile, "http.addr=127.0.0.1:"+strconv.Itoa(port),
+	set := append(slices.Clone(a.set), "upstream.addr="+upstream.Addr(), "upstream.password-file="+passwordFile, "http.addr=127.0.0.1:"+strconv.Itoa(port),
 		"archive.encryption.recipients="+identity.Recipient().String(), "archive.encryption.identity-file="+identityFile)
 	m, err := testenv.NewSidecar(program, filepath.Join(folder, "mirror"), upstream.Addr(), set...)
 	require.NoError(t, err)
@@ -60,8 +61,18 @@ func TestSecretsStayInside(t *testing.T) {
 		shown[path] = httpText(t, "http://127.0.0.1:"+strconv.Itoa(port)+path)
 	}
 	for _, args := range [][]string{
-		{"status"}, {"status", "--json"}, {"config"}, {"config", "--origin"}, {"doctor"}, {"doctor", "--json"}, {"list"}, {"list", "--json"},
-		{"verify"}, {"verify", "--archive", "--deep"}, {"prune"}, {"restore", "--output", filepath.Join(folder, "target"), "--json"},
+		{"status"},
+		{"status", "--json"},
+		{"config"},
+		{"config", "--origin"},
+		{"doctor"},
+		{"doctor", "--json"},
+		{"list"},
+		{"list", "--json"},
+		{"verify"},
+		{"verify", "--archive", "--deep"},
+		{"prune"},
+		{"restore", "--output", filepath.Join(folder, "target"), "--json"},
 	} {
 		for _, setting := range append(set, "control.socket="+m.Socket(), "aof.dir="+m.Dir()) {
 			args = append(args, "--set", setting)

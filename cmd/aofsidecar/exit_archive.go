@@ -53,5 +53,18 @@ func judgeArchive(err error) (v verdict, ok bool) {
 	if _, ok := errors.AsType[*upload.SpaceError](err); ok {
 		return verdict{code: exitFailed, hint: "a target with more space"}, true
 	}
+	if failure, ok := errors.AsType[*upload.StoreError](err); ok && rightOf(failure) != "" {
+		return verdict{code: exitFailed, hint: "allow " + rightOf(failure) + " on the archive to these credentials (docs/s3.md, Permissions)"}, true
+	}
 	return verdict{}, false
+}
+
+// rightOf is the right, in IAM's words, that an operation was refused for the lack of; empty for other failures.
+func rightOf(failure *upload.StoreError) string {
+	if failure.Code != "AccessDenied" {
+		return ""
+	}
+	return map[string]string{
+		"get": "s3:GetObject", "put": "s3:PutObject", "list": "s3:ListBucket", "delete": "s3:DeleteObject", "sweep": "s3:ListBucketMultipartUploads",
+	}[failure.Op]
 }

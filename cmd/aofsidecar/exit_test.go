@@ -43,6 +43,9 @@ func TestExitCodesAndHints(t *testing.T) {
 		{&upload.EngineError{What: "w"}, 8, "--format aof"},
 		{&upload.IdentityError{}, 1, "identity-file"},
 		{&upload.StoreError{Op: "put", Err: upload.ErrUnconditional}, 2, "archive.lease.enabled"},
+		{&upload.StoreError{Op: "list", Code: "AccessDenied", Err: errors.New("no")}, 1, "allow s3:ListBucket"},
+		{&upload.StoreError{Op: "get", Code: "AccessDenied", Err: errors.New("no")}, 1, "allow s3:GetObject"},
+		{&upload.StoreError{Op: "get", Code: "NoSuchBucket", Err: errors.New("no")}, 1, ""},
 		{&aof.DiskError{Op: "sync", Path: "/p", Err: errors.New("EIO")}, 9, "dmesg"},
 	} {
 		wrapped := c.err

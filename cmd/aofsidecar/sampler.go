@@ -84,6 +84,9 @@ func (s *sampler) denied(now time.Time, err error) {
 	s.log.Warn("the upstream denies INFO: the received lag is not known, and the guard counts the keys of the base only", zap.Error(err))
 }
 
+// maxKeyCount is more keys than any server holds.
+const maxKeyCount = 1 << 60
+
 // keys adds up the keys of all databases.
 func (info serverInfo) keys() int64 {
 	var total int64
@@ -93,8 +96,8 @@ func (info serverInfo) keys() int64 {
 		}
 		for part := range strings.SplitSeq(value, ",") {
 			if count, ok := strings.CutPrefix(part, "keys="); ok {
-				n, _ := strconv.ParseInt(count, 10, 64) // a server that sends no number has no keys to guard
-				total += n
+				n, _ := strconv.ParseUint(count, 10, 61) // a server that sends no number has no keys to guard
+				total = min(total+int64(n), maxKeyCount) //nolint:gosec // of 61 bits
 			}
 		}
 	}
