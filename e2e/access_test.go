@@ -24,7 +24,7 @@ func TestAccess(t *testing.T) {
 			set:    []string{"upstream.password=pass word\"'"},
 		},
 		"the smallest ACL": {
-			server: []testenv.Option{testenv.WithUser("mirror", "on", ">secret", "+psync", "+replconf", "+ping")},
+			server: []testenv.Option{testenv.WithUser("mirror", "on", ">secret", "resetkeys", "resetchannels", "-@all", "+psync", "+replconf", "+ping")},
 			set:    []string{"upstream.username=mirror", "upstream.password=secret"},
 		},
 		"TLS": {
