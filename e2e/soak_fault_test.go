@@ -37,7 +37,7 @@ const (
 
 // faults lists them all; the order is part of what a seed means.
 func faults() []fault {
-	return slices.Concat(processFaults(), linkFaults(), storeFaults(), upstreamFaults(), pairFaults(), environmentFaults())
+	return slices.Concat(processFaults(), linkFaults(), storeFaults(), upstreamFaults(), pairFaults(), directoryFaults(), environmentFaults())
 }
 
 // goesWith reports whether two faults may be at work at once.

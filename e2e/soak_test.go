@@ -74,7 +74,7 @@ func deal(plans []plan, rng *rand.Rand, times int) (all bool) {
 }
 
 // One world after another, with faults as the seed draws them, until AOFSIDECAR_SOAK_DURATION is over: it runs only where that is set. AOFSIDECAR_SOAK_SERVERS names servers or a family (redis, valkey);
-// AOFSIDECAR_SOAK_WORLD=seed runs that one world.
+// AOFSIDECAR_SOAK_WORLD=seed runs that one world; AOFSIDECAR_SOAK_FAULTS leaves only the faults with that in their names.
 func TestSoak(t *testing.T) {
 	text, one := os.Getenv("AOFSIDECAR_SOAK_DURATION"), os.Getenv("AOFSIDECAR_SOAK_WORLD")
 	if text == "" && one == "" {
@@ -117,7 +117,7 @@ func soakPlan(seed uint64, families []testenv.Family) plan {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	turns, long := 6+rng.IntN(8), rng.IntN(8) == 0
 	p := newPlan(seed, families[rng.IntN(len(families))])
-	p.turns, p.longest = turns, 8*time.Second
+	p.turns, p.longest, p.only = turns, 8*time.Second, os.Getenv("AOFSIDECAR_SOAK_FAULTS")
 	if long {
 		p.turns, p.longest = 4, time.Minute
 	}

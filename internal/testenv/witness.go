@@ -127,6 +127,17 @@ func (w *Witness) Heard() Heard {
 	return heard
 }
 
+// StartOver forgets all that was said, for a sidecar that has ended and whose directory is not the one any more to which it was promised. From then on the log is known as far as it is received anew: Check wants a base that
+// is.
+func (w *Witness) StartOver() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.histories {
+		w.heard.Facked += h.fack - h.first
+	}
+	w.histories = nil
+}
+
 // Err returns the first thing that should not have been said: a FACK that is less than one before on the same connection, or more than was sent; a PSYNC of what was
 // not sent, or for everything after a FACK; another stream under the same name.
 func (w *Witness) Err() error {
