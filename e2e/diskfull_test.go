@@ -120,19 +120,27 @@ func startOnSmallDisk(t *testing.T, upstream string, set ...string) mirror {
 // startOnDisk is startOnSmallDisk for a disk of so many bytes.
 func startOnDisk(t *testing.T, size int, upstream string, set ...string) mirror {
 	t.Helper()
-	mountPoint := t.TempDir()
-	script := filepath.Join(t.TempDir(), "aofsidecar")
-	text := fmt.Sprintf("#!/bin/sh\nexec unshare %s -- sh -c '%s && exec setpriv --pdeathsig KILL -- \"$@\"' sh %s \"$@\"\n",
-		namespace(t), mountCommand(mountPoint, size), program)
-	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
-	m := newMirrorOf(t, script, filepath.Join(mountPoint, "mirror"), upstream, set...)
+	m := newMirrorOnDisk(t, bytesOf(size), upstream, set...)
 	m.start(t)
 	m.awaitStreaming(t)
 	return m
 }
 
-func mountCommand(mountPoint string, size int) string {
-	return fmt.Sprintf("mount -t tmpfs -o size=%d tmpfs %s", size, mountPoint)
+// newMirrorOnDisk prepares a sidecar on a disk with these options of tmpfs(5).
+func newMirrorOnDisk(t *testing.T, options, upstream string, set ...string) mirror {
+	t.Helper()
+	mountPoint := t.TempDir()
+	script := filepath.Join(t.TempDir(), "aofsidecar")
+	text := fmt.Sprintf("#!/bin/sh\nexec unshare %s -- sh -c '%s && exec setpriv --pdeathsig KILL -- \"$@\"' sh %s \"$@\"\n",
+		namespace(t), mountCommand(mountPoint, options), program)
+	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
+	return newMirrorOf(t, script, filepath.Join(mountPoint, "mirror"), upstream, set...)
+}
+
+func bytesOf(size int) string { return fmt.Sprintf("size=%d", size) }
+
+func mountCommand(mountPoint, options string) string {
+	return fmt.Sprintf("mount -t tmpfs -o %s tmpfs %s", options, mountPoint)
 }
 
 // namespace returns the options of unshare(1) with which this user may mount: as root it takes a mount namespace, as anybody else a user
@@ -141,7 +149,7 @@ func namespace(t *testing.T) string {
 	t.Helper()
 	var refused []string
 	for _, options := range []string{"--mount", "--mount --map-root-user"} {
-		tried := command(t, "sh", "-c", "unshare "+options+" -- sh -c '"+mountCommand(t.TempDir(), smallDisk)+"'")
+		tried := command(t, "sh", "-c", "unshare "+options+" -- sh -c '"+mountCommand(t.TempDir(), bytesOf(smallDisk))+"'")
 		if tried.code == 0 {
 			return options
 		}

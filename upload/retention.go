@@ -291,8 +291,10 @@ func (t *tenure) look(ctx context.Context) error {
 		return err
 	}
 	var res PruneResult
+	var now time.Time
 	if t.opt.Retention != nil {
-		plan, err := PlanPrune(c, *t.opt.Retention, t.present(ctx))
+		now = t.present(ctx)
+		plan, err := PlanPrune(c, *t.opt.Retention, now)
 		if err != nil {
 			return err
 		}
@@ -311,7 +313,7 @@ func (t *tenure) look(ctx context.Context) error {
 	}
 	sweep := t.opt.Retention.Sweep
 	setDefault(&sweep, 24*time.Hour)
-	return t.sweep(ctx, time.Now().Add(-sweep))
+	return t.sweep(ctx, now.Add(-sweep))
 }
 
 // sweep gives up what never ended of our own: in a bucket without a prefix there may be somebody else's.

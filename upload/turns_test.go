@@ -186,10 +186,11 @@ func TestBaseAheadIsNotShipped(t *testing.T) {
 type sweepNoter struct {
 	*memStore
 	prefixes []string
+	before   time.Time
 }
 
-func (s *sweepNoter) Sweep(_ context.Context, prefix string, _ time.Time) (int, error) {
-	s.prefixes = append(s.prefixes, prefix)
+func (s *sweepNoter) Sweep(_ context.Context, prefix string, before time.Time) (int, error) {
+	s.prefixes, s.before = append(s.prefixes, prefix), before
 	return 0, nil
 }
 
@@ -204,6 +205,18 @@ func TestSweepLeavesOthersUploads(t *testing.T) {
 	for _, p := range store.prefixes {
 		require.False(t, strings.HasPrefix("uploads/of/somebody", p), p) //nolint:gocritic // p begins it, or not
 	}
+}
+
+// TestSweepBelievesTheStore: our clock is a year ahead of the store's. An upload that is under way is not a day old.
+func TestSweepBelievesTheStore(t *testing.T) {
+	store := &sweepNoter{memStore: newMemStore()}
+	up := &tenure{Uploader: &Uploader{opt: Options{Retention: &Policy{}}}, store: store, lease: &lease{}}
+	obj, err := store.put(LeaseKey(), []byte("{}"), Condition{})
+	require.NoError(t, err)
+	obj.Modified = time.Now().Add(-365 * 24 * time.Hour)
+	store.objects[LeaseKey()] = memObject{Object: obj}
+	require.NoError(t, up.look(t.Context()))
+	require.Equal(t, obj.Modified.Add(maxAhead-24*time.Hour), store.before)
 }
 
 // TestRetentionBelievesTheStore: our clock is a year ahead of the store's. What the store does not call old stays.

@@ -41,10 +41,11 @@ type SidecarStatus struct {
 			Message string `json:"message"`
 			InRow   int    `json:"in_row"`
 		} `json:"last_failure"`
-		SnapshotBytes   int64 `json:"snapshot_bytes"`
-		FullResyncs     int64 `json:"full_resyncs"`
-		PartialResyncs  int64 `json:"partial_resyncs"`
-		FailedSnapshots int64 `json:"failed_snapshots"`
+		ReceivedAt      time.Time `json:"received_at"`
+		SnapshotBytes   int64     `json:"snapshot_bytes"`
+		FullResyncs     int64     `json:"full_resyncs"`
+		PartialResyncs  int64     `json:"partial_resyncs"`
+		FailedSnapshots int64     `json:"failed_snapshots"`
 	} `json:"upstream"`
 	Log struct {
 		Timeline string            `json:"timeline"`
