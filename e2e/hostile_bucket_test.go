@@ -271,3 +271,46 @@ func vandals() map[string]vandal {
 	}}
 	return all
 }
+
+// A sidecar that ships to such an archive mirrors as ever, in the memory that shipping takes, and ends when it is told to: what it cannot ship waits.
+func TestMirrorBesideAHostileBucket(t *testing.T) {
+	family := testenv.Pick(t, "redis-8.0")
+	honest := testenv.StartServer(t, family)
+	a := newArchive(t, false)
+	m := a.newMirror(t, honest.Addr())
+	m.start(t)
+	m.awaitStreaming(t)
+	require.NoError(t, honest.Client().Set(t.Context(), "counter", "1", 0).Err())
+	m.awaitShipped(t, honest)
+	requireCleanEnd(t, family, m)
+	for name, v := range vandals() {
+		if strings.Contains(name, "segment") || strings.Contains(name, "base") || strings.Contains(name, "in 28 bytes") || strings.Contains(name, "window") {
+			continue // it reads none
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			parent := t.TempDir()
+			dir, store := filepath.Join(parent, "mirror"), filepath.Join(parent, "archive")
+			require.NoError(t, os.CopyFS(dir, os.DirFS(m.Dir())))
+			require.NoError(t, os.CopyFS(store, os.DirFS(a.dir)))
+			v.does(t, store)
+			beside := newMirrorAt(t, dir, honest.Addr(), append(append([]string{}, a.set...), "archive.url=file://"+store, "logging.level=info")...)
+			beside.start(t)
+			beside.awaitStreaming(t)
+			require.NoError(t, honest.Client().Incr(t.Context(), "counter").Err())
+			status := beside.await(t, "shipping, or saying why not", func(s testenv.SidecarStatus) bool {
+				return s.Archive.Error != "" || s.Archive.HeldBy != nil || s.Archive.HasShipped && s.Archive.LeaseHeld
+			})
+			require.True(t, status.Streaming())
+			peak := peakMemory(t, beside.PID())
+			t.Logf("peak memory %d MiB; %s", peak, status.Archive.Error)
+			require.Less(t, peak, hostileMemory)
+			code, err := beside.Stop(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, code, beside.Log())
+			requireModestLog(t, beside.Log())
+			requireOnly(t, parent, "mirror", "archive")
+			requireOnly(t, dir, "aofsidecar.lock", "appendonlydir", "retained")
+		})
+	}
+}
