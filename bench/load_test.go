@@ -69,3 +69,14 @@ func TestBound(t *testing.T) {
 	require.True(t, least(2).met(3))
 	require.False(t, least(2).met(1))
 }
+
+func TestOthersAreWhoIsNotUs(t *testing.T) {
+	at := time.Now()
+	before := busy{at: at, all: 10 * time.Second, ours: time.Second}
+	after := busy{at: at.Add(10 * time.Second), all: 20 * time.Second, ours: 6 * time.Second}
+	require.InDelta(t, 0.25, after.others(before, 2), 1e-9)
+	now, err := countBusy()
+	require.NoError(t, err)
+	require.Positive(t, now.ours)
+	require.Greater(t, now.all, now.ours)
+}

@@ -67,7 +67,7 @@ func (b *bench) blocks() (map[string]string, error) {
 		all     []sheet
 		results []result
 		of      = map[string][]sheet{}
-		runs    = &table{Columns: []string{"part", "measured", "commit", "scale", "rounds", "minutes", "load before"}}
+		runs    = &table{Columns: []string{"part", "measured", "commit", "scale", "rounds", "minutes", "load before", "others %"}}
 	)
 	for _, p := range b.allParts() {
 		r, there, err := b.kept(p.String())
@@ -75,11 +75,11 @@ func (b *bench) blocks() (map[string]string, error) {
 			return nil, err
 		}
 		if !there {
-			runs.row(p.String(), "not yet", absent, absent, absent, absent, absent)
+			runs.row(p.String(), "not yet", absent, absent, absent, absent, absent, absent)
 			continue
 		}
 		runs.row(p.String(), r.Began.Format("2006-01-02 15:04 MST"), r.Machine.Commit, fmt.Sprintf("%g", r.Scale), fmt.Sprint(r.Rounds),
-			fmt.Sprintf("%.1f", r.Seconds/60), r.Load)
+			fmt.Sprintf("%.1f", r.Seconds/60), r.Load, fmt.Sprintf("%.0f", r.Others*100))
 		all, results, of[p.section] = append(all, r.Sheet), append(results, r), append(of[p.section], r.Sheet)
 	}
 	blocks := map[string]string{}

@@ -16,7 +16,8 @@ type result struct {
 	Part    string    `json:"part"`
 	Began   time.Time `json:"began"`
 	Seconds float64   `json:"seconds"`
-	Load    string    `json:"load"` // the load average of the minute before
+	Load    string    `json:"load"`   // the load average of the minute before
+	Others  float64   `json:"others"` // the part of all cores that others took meanwhile
 	Scale   float64   `json:"scale"`
 	Rounds  int       `json:"rounds"`
 	Machine machine   `json:"machine"`
@@ -29,10 +30,19 @@ func (b *bench) measure(ctx context.Context, p part) (got result, err error) {
 	if got.Machine, err = b.describe(ctx); err != nil {
 		return got, err
 	}
+	before, err := countBusy()
+	if err != nil {
+		return got, err
+	}
 	var r report
 	if err := p.run(ctx, &r); err != nil {
 		return got, err
 	}
+	after, err := countBusy()
+	if err != nil {
+		return got, err
+	}
+	got.Others = after.others(before, got.Machine.Cores)
 	got.Seconds = time.Since(got.Began).Seconds()
 	got.Sheet = r.sheet()
 	return got, nil
