@@ -113,8 +113,9 @@ func (s *snapshotWriter) entry() {
 	case n < 90:
 		s.key(typeSet)
 		s.buf = append(s.buf, setMembers)
-		for range setMembers {
+		for i := range setMembers {
 			s.string(s.cut(valueBytes))
+			s.buf[len(s.buf)-valueBytes] = alphabet[i] // servers refuse a set in which a member comes twice
 		}
 	default:
 		s.key(typeHash)
