@@ -22,14 +22,14 @@ func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db in
 	c.enter(PhaseStreaming)
 	feed := newFeeder(c.sink, pos, db)
 	ack := newAcker(l, c.acks, c.opts.AckBehind, c.State().Peer.Server.readsFACK(), &c.opts.Observer)
-	in := newInflow()
+	in, pause := newInflow(), newRest()
 	done := make(chan struct{})
 	var others sync.WaitGroup
-	others.Go(func() { c.read(l, in) })
+	others.Go(func() { c.read(l, in, pause) })
 	others.Go(func() { ack.run(done, firstAck, in.trim) })
 
 	_ = ack.send() // if it fails, the reader sees why
-	err := c.pump(ctx, in, feed, ack)
+	err := c.pump(ctx, in, feed, ack, pause)
 	close(done)
 	in.leave()
 	l.close()
@@ -41,7 +41,7 @@ func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db in
 }
 
 // read fills in until the connection fails: first with what came along with the answer to PSYNC or the snapshot.
-func (c *Client) read(l *link, in *inflow) {
+func (c *Client) read(l *link, in *inflow, pause *rest) {
 	for {
 		space := in.space()
 		if space == nil {
@@ -51,21 +51,23 @@ func (c *Client) read(l *link, in *inflow) {
 		if l.in.Buffered() > 0 {
 			source = l.in
 		}
+		called := time.Now()
 		n, err := source.Read(space)
+		now := time.Now()
 		if n > 0 {
-			at := time.Now().UnixMilli()
-			in.filled(n, at)
-			c.received(n, at)
+			in.filled(n, now.UnixMilli())
+			c.received(n, now.UnixMilli())
 		}
 		if err != nil {
 			in.end(closedByPeer(err))
 			return
 		}
+		pause.take(n, called, now)
 	}
 }
 
 // pump moves what is in in to the sink until an error ends it.
-func (c *Client) pump(ctx context.Context, in *inflow, feed *feeder, ack *acker) error {
+func (c *Client) pump(ctx context.Context, in *inflow, feed *feeder, ack *acker, pause *rest) error {
 	start, seen := headroom, headroom // of the first buffer: what was taken, and what was scanned
 	for {
 		a, err := in.wait(seen)
@@ -79,6 +81,7 @@ func (c *Client) pump(ctx context.Context, in *inflow, feed *feeder, ack *acker)
 		start, seen = start+taken, a.end
 		if feed.asked {
 			feed.asked = false
+			pause.prompt()
 			c.opts.Observer.getAck(feed.getAck)
 			ack.answer(feed.getAck)
 		}
