@@ -163,6 +163,10 @@ fmt-check: $(GOLANGCI) ## fail if a file is not formatted
 tidy-check: ## fail if a go.mod or go.sum is not tidy
 	@for dir in $(MODULES); do echo "go mod tidy -diff in $$dir"; go -C "$$dir" mod tidy -diff; done
 
+.PHONY: mac-check
+mac-check: ## fail if the program does not build for a Mac, where some of us write it (the tests want Linux)
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/aofsidecar
+
 .PHONY: clean
 clean: ## remove what was built here
 	rm -rf bin .cache/bin

@@ -175,7 +175,7 @@ func ReadLease(ctx context.Context, store Store) (LeaseRecord, error) {
 	return rec, err
 }
 
-// getRecord reads a small object whole. *DamagedError: the store says twice that it is not what was stored; obj is set.
+// getRecord reads a small object whole. *DamagedError: the store says twice that it is not what was stored, or it says so itself; obj is set.
 func getRecord(ctx context.Context, store Store, key string) (text []byte, obj Object, err error) {
 	for range 2 {
 		text, obj, err = getSmall(ctx, store, key)
@@ -188,6 +188,9 @@ func getRecord(ctx context.Context, store Store, key string) (text []byte, obj O
 		return nil, obj, &DamagedError{Key: key, What: err.Error()}
 	case err != nil:
 		return nil, Object{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	if !soundRecord(text) {
+		return nil, obj, &DamagedError{Key: key, What: "it is not what its crc32c says"}
 	}
 	return text, obj, nil
 }
@@ -208,7 +211,7 @@ func putRecord(ctx context.Context, store Store, key string, rec any, cond Condi
 	if err != nil {
 		return Object{}, fmt.Errorf("encode %s: %w", key, err)
 	}
-	obj, err := store.Put(ctx, key, bytesBody(append(text, '\n')), cond)
+	obj, err := store.Put(ctx, key, bytesBody(append(sumRecord(text), '\n')), cond)
 	if err != nil {
 		return Object{}, fmt.Errorf("write %s: %w", key, err)
 	}

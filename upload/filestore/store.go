@@ -113,8 +113,8 @@ func storeError(ctx context.Context, op, key string, err error) error {
 func temporary(errno syscall.Errno) bool {
 	switch errno { //nolint:exhaustive // there are hundreds
 	case unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EAGAIN, unix.EINTR, unix.EBUSY, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ENOLCK,
-		unix.ESTALE, unix.ETIMEDOUT, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENETUNREACH, unix.ECONNRESET, unix.ENOTCONN, unix.ESHUTDOWN, unix.EREMOTEIO:
+		unix.ESTALE, unix.ETIMEDOUT, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENETUNREACH, unix.ECONNRESET, unix.ENOTCONN, unix.ESHUTDOWN:
 		return true
 	}
-	return false
+	return temporaryHere(errno)
 }
