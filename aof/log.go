@@ -186,33 +186,39 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 	if err := l.checkSize(); err != nil {
 		return err
 	}
-	l.head, l.whole, l.multi = l.cut, true, false
-	switch {
-	case l.keep.file == 0:
+	l.backToCut()
+	if l.keep.file == 0 || l.tail.end == l.cut.file { // or torn
 		return l.goOn(ctx, id)
-	case l.tail.end == l.cut.file: // torn
-		l.replid = l.tail.id
-		return l.goOn(ctx, id)
-	default:
-		return l.beginRetrace(ctx, id)
 	}
+	return l.beginRetrace(ctx, id)
 }
 
-// goOn cuts what follows the head, and goes on there under id.
+// goOn cuts what follows the head, and goes on there under id. A tail still waits until the file says that: the head may be where the upstream sent what is
+// not kept, at an offset that under the id in the file is another place, so that nobody may mark it meanwhile.
 func (l *Log) goOn(ctx context.Context, id stream.ReplID) error {
+	inFile := l.replid
+	if l.keep.file != 0 {
+		inFile, l.keep, l.tail.end = l.tail.id, l.head, l.head.file
+		l.keep.offset = l.keep.linear
+	}
 	if rest := l.inc.size - l.head.file; rest > 0 {
 		if err := l.inc.truncate(l.head.file); err != nil {
 			return l.latch("truncate", l.inc.path, err)
 		}
 		call2(l.opt.Observer.Cut, l.inc.name, rest)
+		l.hot.size.Store(l.inc.size)
 	}
-	l.keep, l.tail = cursor{}, tail{}
-	renamed := id != l.replid
+	renamed := id != inFile
 	if renamed {
 		if err := l.untilSpace(ctx, func() error { return l.rename(id) }); err != nil {
 			return fmt.Errorf("write mark of new replid: %w", err)
 		}
+		l.awaitSync() // one that Run began while this waited
+		if err := l.usable(); err != nil {
+			return err
+		}
 	}
+	l.keep, l.tail = cursor{}, tail{}
 	if renamed || (l.inc.synced < l.inc.size && l.opt.Fsync != FsyncNo) {
 		if err := l.syncLocked(); err != nil {
 			return err
@@ -270,13 +276,18 @@ func (l *Log) rollback() error {
 			return l.latch("truncate", l.inc.path, err)
 		}
 	}
-	l.head, l.whole, l.multi = l.cut, true, false
+	l.backToCut()
 	l.wakeRewrite()
+	l.hot.size.Store(l.inc.size)
+	return nil
+}
+
+// backToCut puts the head back to the last boundary outside MULTI.
+func (l *Log) backToCut() {
+	l.head, l.whole, l.multi = l.cut, true, false
 	if l.marked.file > l.cut.file {
 		l.marked, l.wantMark = markState{}, true
 	}
-	l.hot.size.Store(l.inc.size)
-	return nil
 }
 
 // Close cuts an unfinished command or transaction, syncs, and ends the file with a mark: the next Open finds it clean. Run must have

@@ -180,7 +180,7 @@ func (l *Log) refuse(temp string, err error) error {
 // swap makes the verified file temp the base of a new timeline; called with mu held. See the crash argument of the package.
 func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	if err := l.cutTail(); err != nil {
-		return err
+		return errors.Join(err, l.fs.Remove(temp))
 	}
 	old := l.man
 	if old == nil {

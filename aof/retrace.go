@@ -152,8 +152,9 @@ func (l *Log) passStream(p []byte) (int, error) {
 	return n, nil
 }
 
-// passOurs moves the head over the marks and time stamps that stand at it, between two commands, as long as they agree with it. The retrace is over at
-// the end of the tail, and where the upstream sent what is not kept and no mark says so; if stream bytes follow, also at a mark that stands for more of that.
+// passOurs moves the head over the marks and time stamps that stand at it, between two commands, as long as they agree with it: what is not kept comes in one
+// piece, and marks may stand for parts of it. The retrace is over at the end of the tail, and where the upstream sent what is not kept and no mark says so; if
+// stream bytes follow, also at a mark that stands for more of that.
 func (l *Log) passOurs(bytesFollow bool) (over bool, err error) {
 	for l.head.file < l.retrace.end {
 		b, err := l.retrace.read(l.inc.f, l.head.file, maxMarkBytes)
@@ -167,7 +168,7 @@ func (l *Log) passOurs(bytesFollow bool) (over bool, err error) {
 			}
 		case bytes.HasPrefix(b, []byte(markLead)):
 			m, ok := leadingMark(b)
-			if !ok || m.Position.Offset < l.head.offset || (l.multi && m.Position.ReplID != l.tail.id) {
+			if !ok || m.Position.Offset < l.head.linear || (l.multi && m.Position.ReplID != l.tail.id) {
 				return true, nil
 			}
 			if m.Position.Offset > l.head.offset {
@@ -181,11 +182,12 @@ func (l *Log) passOurs(bytesFollow bool) (over bool, err error) {
 	return true, nil
 }
 
-// passMark moves the head over a mark that states where the head is. It may be of another id than the upstream has now: what is above it is of both histories.
+// passMark moves the head over a mark that states where the head is, or was before the last of what is not kept. It may be of another id than the upstream has
+// now: what is above it is of both histories.
 func (l *Log) passMark(m stream.Mark) {
 	l.scratch = m.AppendCommand(l.scratch[:0])
 	l.head.file += int64(len(l.scratch))
-	l.head.linear, l.head.time = l.head.offset, max(l.head.time, m.UnixMilli)
+	l.head.linear, l.head.time = m.Position.Offset, max(l.head.time, m.UnixMilli)
 	l.tail.id = m.Position.ReplID
 	l.marked = markState{
 		file: l.head.file, data: l.head.data, offset: m.Position.Offset, durable: m.Durable, unixMilli: m.UnixMilli,
@@ -244,13 +246,13 @@ func same(a, b []byte) int {
 // endRetrace cuts what the upstream did not send again, and goes on there. Where the file has another id that is at a boundary only, so that it says the new one before any
 // byte that the old one may not name.
 func (l *Log) endRetrace(ctx context.Context) error {
-	id, rejoin := l.replid, false
-	l.retrace, l.replid = nil, l.tail.id
-	if id != l.replid {
+	rejoin := false
+	l.retrace = nil
+	if l.replid != l.tail.id {
 		rejoin = l.head.data != l.cut.data
-		l.head, l.whole, l.multi = l.cut, true, false
+		l.backToCut()
 	}
-	if err := l.goOn(ctx, id); err != nil {
+	if err := l.goOn(ctx, l.replid); err != nil {
 		return err
 	}
 	if rejoin {
@@ -265,11 +267,5 @@ func (l *Log) leaveRetrace() {
 		return
 	}
 	l.retrace = nil
-	l.head, l.whole, l.multi = l.cut, true, false
-	if l.marked.file > l.cut.file {
-		l.marked, l.wantMark = markState{}, true
-	}
-	if l.keep.file < l.cut.file {
-		l.keep = l.cut
-	}
+	l.backToCut()
 }
