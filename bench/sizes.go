@@ -50,22 +50,22 @@ func (b *bench) sizeOf(ctx context.Context, r *report, gib int) (err error) {
 	if s.replicated, err = b.resyncReplica(ctx, size); err != nil {
 		return fmt.Errorf("full resync of a real replica: %w", err)
 	}
-	from, err := b.resyncSidecar(ctx, size, &s)
+	from, asItWas, err := b.resyncSidecar(ctx, size, &s)
 	if err != nil {
 		return fmt.Errorf("full resync: %w", err)
 	}
-	defer func() { err = errors.Join(err, from.close()) }()
+	defer func() { err = errors.Join(err, from.close(), os.RemoveAll(asItWas)) }()
+	if b.serverFits(size) {
+		if s.byServer, err = b.rewriteByStock(ctx, asItWas); err != nil {
+			return fmt.Errorf("rewrite by a server: %w", err)
+		}
+	}
+	if err := os.RemoveAll(asItWas); err != nil {
+		return fmt.Errorf("remove the server's log: %w", err)
+	}
 	if wantRoom(b.dir, (restoreTimes-1)*size+sizeSpare) == nil {
 		if err := b.shipAndRestore(ctx, from, &s); err != nil {
 			return err
-		}
-	}
-	if s.rewrite, err = b.rewriteCopy(ctx, from.dir); err != nil {
-		return fmt.Errorf("rewrite: %w", err)
-	}
-	if b.serverFits(size) {
-		if s.byServer, err = b.rewriteCopyByServer(ctx, from.dir); err != nil {
-			return fmt.Errorf("rewrite by a server: %w", err)
 		}
 	}
 	b.say("data set of %d MiB: peak %d MiB at the resync, %d at the shipping, %d at the restore, %d at the rewrite",
@@ -116,18 +116,24 @@ func (b *bench) resync(ctx context.Context, c consumer, size int64) (context.Con
 	return alive, s, st, nil
 }
 
-// resyncSidecar measures the sidecar's, gives it the increment, and kills it.
-func (b *bench) resyncSidecar(ctx context.Context, size int64, m *sized) (*session, error) {
+// resyncSidecar measures the sidecar's, gives it the increment, has it rewritten, and kills it. It returns a copy of the log from before the rewrite, too.
+func (b *bench) resyncSidecar(ctx context.Context, size int64, m *sized) (s *session, asItWas string, err error) {
 	alive, s, st, err := b.resync(ctx, sidecar(b.sidecar), size)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	m.resync, m.base, m.keys = st, s.link.snapshot.bytes, s.link.snapshot.keys
 	_, _, err = s.link.deliver(alive, recordSnapshotWrites(b.scaled(sizeWrites), int(m.keys)), false, true)
-	if err := errors.Join(err, s.child.kill()); err != nil {
-		return nil, errors.Join(err, s.close())
+	if err == nil {
+		asItWas, err = copyOf(b.dir, s.dir)
 	}
-	return s, nil
+	if err == nil {
+		m.rewrite, err = b.rewriteLive(alive, s)
+	}
+	if err := errors.Join(err, s.child.kill()); err != nil {
+		return nil, "", errors.Join(err, s.close(), os.RemoveAll(asItWas))
+	}
+	return s, asItWas, nil
 }
 
 // recordSnapshotWrites records writes to keys that writeSnapshot makes, which do with any type.
@@ -173,27 +179,37 @@ func (b *bench) shipAndRestore(ctx context.Context, from *session, m *sized) (er
 	return nil
 }
 
-// rewriteCopy measures `aofsidecar rewrite` of a copy of the log.
-func (b *bench) rewriteCopy(ctx context.Context, from string) (st step, err error) {
-	dir, err := copyOf(b.dir, from)
+// rewriteLive measures a rewrite by the sidecar of a session, into which nothing streams meanwhile.
+func (b *bench) rewriteLive(ctx context.Context, s *session) (st step, err error) {
+	was, err := onlyBase(s.dir)
 	if err != nil {
 		return st, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := settle(b.dir); err != nil {
+	before, err := s.child.cpu()
+	if err := errors.Join(err, settle(b.dir)); err != nil {
 		return st, err
 	}
-	done, err := finish(ctx, dir, []string{b.sidecar, "rewrite", dir})
-	return step{took: done.took, cpu: done.cpu, peak: done.peak}, err
+	begin := time.Now()
+	if err := b.askForRewrites(ctx, s.dir, 1); err != nil {
+		return st, err
+	}
+	st.took = time.Since(begin)
+	after, err := s.child.cpu()
+	if err != nil {
+		return st, err
+	}
+	st.cpu = after - before
+	if st.peak, err = s.child.peak(); err != nil {
+		return st, err
+	}
+	if is, err := onlyBase(s.dir); err != nil || is == was {
+		return st, errors.Join(errors.New("nothing was rewritten"), err)
+	}
+	return st, nil
 }
 
-// rewriteCopyByServer measures a server that loads a copy of the log and rewrites it.
-func (b *bench) rewriteCopyByServer(ctx context.Context, from string) (st step, err error) {
-	dir, err := copyOf(b.dir, from)
-	if err != nil {
-		return st, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+// rewriteByStock measures a server that loads the log in dir and rewrites it.
+func (b *bench) rewriteByStock(ctx context.Context, dir string) (st step, err error) {
 	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "log")), settle(b.dir)); err != nil {
 		return st, fmt.Errorf("prepare the server's log: %w", err)
 	}
