@@ -293,8 +293,32 @@ func (l *Log) dropUnfinished() error {
 			return err
 		}
 	}
-	if err := l.relist(); err != nil {
+	if err := l.dropEmptyShelves(); err != nil {
 		return err
+	}
+	return l.relist()
+}
+
+// dropEmptyShelves removes from retained/ the directories in which nothing is, and itself if nothing is left: a process that was killed, or met an fsync that failed, may have
+// made them, and whoever makes them again syncs their names.
+func (l *Log) dropEmptyShelves() error {
+	entries, err := l.fs.ReadDir(l.at.retainedDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("list retained chains: %w", err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		y := l.at.retained(e.Name())
+		for _, dir := range []string{y.aofDir(), y.dir} {
+			if err := l.removeEmpty(dir); err != nil {
+				return err
+			}
+		}
 	}
 	return l.removeEmpty(l.at.retainedDir())
 }

@@ -322,3 +322,41 @@ func TestSpoolSyncFailureLatches(t *testing.T) {
 		})
 	}
 }
+
+// What a process that was killed has made in retained/ may have a name that no fsync has covered: the next one does not build on it.
+func TestLeftoversInRetainedAreNotBuiltOn(t *testing.T) {
+	points := 0
+	for again := true; again; {
+		again = false
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, newHistory(t, "a1", 100, 4), archived)
+			r.start()
+			require.NoError(t, grow(r))
+			n, left := 0, (*fsxtest.FS)(nil)
+			r.fs.OnOp(func(_ int, op fsxtest.Op) {
+				if n++; n > points && left == nil && strings.Contains(op.Path, "/retained") {
+					left, again = r.fs.CrashClone(fsxtest.KillProcess{}), true
+					points = n
+				}
+			})
+			r.rewritten()
+			r.fs.OnOp(nil)
+			if left == nil {
+				return
+			}
+			require.NoError(t, r.l.Close())
+			r.fs, r.opt.FS = left, left
+			r.open()
+			r.goOn()
+			r.feed()
+			r.rewritten()
+			want := r.held()
+			r.reopen(fsxtest.PowerLossAll{})
+			got := r.held()
+			require.Len(t, got.Bases, len(want.Bases), "killed at operation %d", points)
+			require.Equal(t, want.Bases[0].Name, got.Bases[0].Name, "killed at operation %d", points)
+			require.Equal(t, want.Increments[0], got.Increments[0], "killed at operation %d", points)
+		})
+	}
+	require.Greater(t, points, 4)
+}

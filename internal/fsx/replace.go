@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // TempPrefix begins the name of every temporary file that we make. Recovery removes such names and no
@@ -84,7 +85,7 @@ func fill(f File, data []byte) error {
 // that a killed process made and did not sync is found here and believed. Whoever depends on a directory that
 // it did not make syncs the parent once.
 func MkdirAllDurable(fsys FS, name string, perm fs.FileMode) error {
-	var made []string // parents of new directories, deepest first
+	var missing []string // deepest first
 	for dir := filepath.Clean(name); ; dir = filepath.Dir(dir) {
 		_, err := fsys.Stat(dir)
 		if err == nil {
@@ -93,13 +94,13 @@ func MkdirAllDurable(fsys FS, name string, perm fs.FileMode) error {
 		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
 			return fmt.Errorf("make directory %s: %w", name, err)
 		}
-		made = append(made, filepath.Dir(dir))
+		missing = append(missing, dir)
 	}
-	if err := fsys.MkdirAll(name, perm); err != nil {
-		return fmt.Errorf("make directory %s: %w", name, err)
-	}
-	for _, dir := range made {
-		if err := fsys.SyncDir(dir); err != nil {
+	for _, dir := range slices.Backward(missing) { // one by one: if one cannot be made, those above it are durable, and believed the next time
+		if err := fsys.MkdirAll(dir, perm); err != nil {
+			return fmt.Errorf("make directory %s: %w", name, err)
+		}
+		if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
 			return fmt.Errorf("make directory %s: %w", name, err)
 		}
 	}

@@ -127,3 +127,20 @@ func TestMkdirAllDurableSurvives(t *testing.T) {
 	})
 	require.ErrorIs(t, fsx.MkdirAllDurable(fsys, "/x/y", 0o750), syscall.EIO)
 }
+
+// One that fails halfway leaves nothing that the next one takes for durable and that is not.
+func TestMkdirAllDurableAfterAFailure(t *testing.T) {
+	fsys := fsxtest.New()
+	fails := true
+	fsys.FailOp(func(op fsxtest.Op) error {
+		if fails && op.Path == "/a/b" {
+			fails = false
+			return syscall.EIO
+		}
+		return nil
+	})
+	require.ErrorIs(t, fsx.MkdirAllDurable(fsys, "/a/b/c", 0o750), syscall.EIO)
+	require.NoError(t, fsx.MkdirAllDurable(fsys, "/a/b/c", 0o750))
+	_, err := fsys.CrashClone(fsxtest.PowerLossAll{}).Stat("/a/b/c")
+	require.NoError(t, err)
+}
