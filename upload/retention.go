@@ -284,16 +284,19 @@ func (t *tenure) retain(ctx context.Context) error {
 	}
 }
 
-// look finds out what can be restored, and removes what need not be.
+// look finds out what can be restored, and removes what need not be, once the clock is trusted.
 func (t *tenure) look(ctx context.Context) error {
+	at := t.leaser.now()
+	jumped := t.trust.look(at)
 	c, err := ReadCatalog(ctx, t.store)
 	if err != nil {
 		return err
 	}
+	remove := t.opt.Retention != nil && t.trust.kept()
 	var res PruneResult
 	var now time.Time
-	if t.opt.Retention != nil {
-		now = t.present(ctx)
+	if remove {
+		now = t.present(ctx, at.wall)
 		plan, err := PlanPrune(c, *t.opt.Retention, now)
 		if err != nil {
 			return err
@@ -308,8 +311,11 @@ func (t *tenure) look(ctx context.Context) error {
 		first = windows[0]
 	}
 	t.progress.looked(first.Begin, first.From, res.Retained)
-	if t.opt.Retention == nil {
+	switch {
+	case t.opt.Retention == nil:
 		return nil
+	case !remove:
+		return jumped
 	}
 	sweep := t.opt.Retention.Sweep
 	setDefault(&sweep, 24*time.Hour)
@@ -334,10 +340,9 @@ func (t *tenure) sweep(ctx context.Context, before time.Time) error {
 // maxAhead is how far our clock may be ahead of the store's.
 const maxAhead = time.Hour
 
-// present is now, or what the store says of it where our clock has stepped ahead: what it makes old would be gone when the clock is right again. The store dates the
+// present is our now, or what the store says of it where our clock has stepped ahead: what it makes old would be gone when the clock is right again. The store dates the
 // lease, which is renewed all the time; without one there is only our own clock.
-func (t *tenure) present(ctx context.Context) time.Time {
-	now := time.Now()
+func (t *tenure) present(ctx context.Context, now time.Time) time.Time {
 	body, lease, err := t.store.Get(ctx, LeaseKey(), 0, 0)
 	if err != nil {
 		return now

@@ -209,27 +209,32 @@ func TestSweepLeavesOthersUploads(t *testing.T) {
 
 // TestSweepBelievesTheStore: our clock is a year ahead of the store's. An upload that is under way is not a day old.
 func TestSweepBelievesTheStore(t *testing.T) {
-	store := &sweepNoter{memStore: newMemStore()}
-	up := &tenure{Uploader: &Uploader{opt: Options{Retention: &Policy{}}}, store: store, lease: &lease{}}
-	obj, err := store.put(LeaseKey(), []byte("{}"), Condition{})
-	require.NoError(t, err)
-	obj.Modified = time.Now().Add(-365 * 24 * time.Hour)
-	store.objects[LeaseKey()] = memObject{Object: obj}
-	require.NoError(t, up.look(t.Context()))
-	require.Equal(t, obj.Modified.Add(maxAhead-24*time.Hour), store.before)
+	synctest.Test(t, func(t *testing.T) {
+		store := &sweepNoter{memStore: newMemStore()}
+		u := &Uploader{opt: Options{Retention: &Policy{}}, leaser: &leaser{wall: time.Now}}
+		up := &tenure{Uploader: u, store: store, lease: &lease{}}
+		obj, err := store.put(LeaseKey(), []byte("{}"), Condition{})
+		require.NoError(t, err)
+		obj.Modified = time.Now().Add(-365 * 24 * time.Hour)
+		store.objects[LeaseKey()] = memObject{Object: obj}
+		require.NoError(t, up.look(t.Context()))
+		<-time.After(trustAfter)
+		require.NoError(t, up.look(t.Context()))
+		require.Equal(t, obj.Modified.Add(maxAhead-24*time.Hour), store.before)
+	})
 }
 
 // TestRetentionBelievesTheStore: our clock is a year ahead of the store's. What the store does not call old stays.
 func TestRetentionBelievesTheStore(t *testing.T) {
 	store := newMemStore()
 	held := &tenure{Uploader: &Uploader{}, store: store, lease: &lease{}}
-	require.WithinDuration(t, time.Now(), held.present(t.Context()), time.Minute, "nothing is there")
+	require.WithinDuration(t, time.Now(), held.present(t.Context(), time.Now()), time.Minute, "nothing is there")
 	obj, err := store.put(LeaseKey(), []byte("{}"), Condition{})
 	require.NoError(t, err)
-	require.WithinDuration(t, time.Now(), held.present(t.Context()), time.Minute)
+	require.WithinDuration(t, time.Now(), held.present(t.Context(), time.Now()), time.Minute)
 	obj.Modified = time.Now().Add(-365 * 24 * time.Hour)
 	store.objects[LeaseKey()] = memObject{Object: obj}
-	require.Equal(t, obj.Modified.Add(maxAhead), held.present(t.Context()))
+	require.Equal(t, obj.Modified.Add(maxAhead), held.present(t.Context(), time.Now()))
 	held.lease = nil
-	require.WithinDuration(t, time.Now(), held.present(t.Context()), time.Minute, "what another time's holder left says nothing")
+	require.WithinDuration(t, time.Now(), held.present(t.Context(), time.Now()), time.Minute, "what another time's holder left says nothing")
 }

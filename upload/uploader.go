@@ -28,7 +28,8 @@ type Uploader struct {
 	halt     sync.Once
 	done     chan struct{} // closed when Run has returned
 
-	proven   bool // the store honours conditions; of Run's goroutine alone
+	proven   bool  // the store honours conditions; of Run's goroutine alone
+	trust    trust // of retention, which runs once at a time; it outlasts a lease, which a jump ends
 	progress progress
 }
 
