@@ -177,7 +177,7 @@ func (l *Log) checkChain(timeline string) error {
 		}
 		if i == 0 {
 			begin = head.Position
-			l.rewrites.baseTime = head.UnixMilli
+			l.rewrites.setBase(head.UnixMilli)
 		}
 		if i > 0 && head.Position != end {
 			return &CorruptError{Path: l.at.path(info.name), What: fmt.Sprintf(

@@ -210,7 +210,7 @@ func (l *Log) swap(temp string, pos stream.Position, sum rdb.Summary) error {
 	_ = l.noteSpool("retained/ cannot be listed", l.resyncedNow())
 	l.baseBytes, l.closedBytes = sum.Bytes, 0
 	l.acks.reset(pos.Offset)
-	l.rewrites.baseTime = l.clock
+	l.rewrites.setBase(l.clock)
 	l.enter(next, pos.Offset, sum.StreamDB)
 	l.rewrites.grownFrom = l.size()
 	if oldInc != nil {

@@ -109,6 +109,7 @@ func (l *Log) rewriteDue() string {
 		return ""
 	}
 	now := l.opt.Now()
+	age := r.baseAge(now)
 	switch {
 	case r.asked != "":
 		return r.asked
@@ -116,11 +117,24 @@ func (l *Log) rewriteDue() string {
 		return ""
 	case opt.Percentage > 0 && l.size() > opt.MinBytes && l.growth() >= opt.Percentage:
 		return reasonGrowth
-	case opt.Interval > 0 && now.Sub(time.UnixMilli(r.baseTime)) >= opt.Interval:
+	case opt.Interval > 0 && age >= opt.Interval:
 		return reasonInterval
 	default:
 		return ""
 	}
+}
+
+// setBase takes down of when the base is.
+func (r *rewrites) setBase(unixMilli int64) {
+	r.baseTime, r.agesFrom = unixMilli, time.UnixMilli(unixMilli)
+}
+
+// baseAge is how old the base is. One that a clock dated that was ahead ages from when its date is first seen to be in the future: the date stays, for times in the log never go back.
+func (r *rewrites) baseAge(now time.Time) time.Duration {
+	if now.Before(r.agesFrom) {
+		r.agesFrom = now
+	}
+	return now.Sub(r.agesFrom)
 }
 
 // grown reports whether there is anything to fold.

@@ -2,6 +2,7 @@ package aof
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"testing"
@@ -89,4 +90,42 @@ func TestRewriteIsLimitedAfterFailures(t *testing.T) {
 		pass(time.Second)
 		r.requireChain("healed")
 	})
+}
+
+// A clock that was ahead when the base was made, and is right again, holds up no rewrite for its age: that counts from when the clock was first seen right.
+func TestRewriteOfABaseOfTheFuture(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart %v", restart), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ahead := 365 * 24 * time.Hour
+				r := rewriteRig(t, 0, func(o *Options) {
+					o.Now = func() time.Time { return time.Now().Add(ahead) }
+					o.Rewrite = RewriteOptions{Interval: 24 * time.Hour}
+				})
+				if restart {
+					require.NoError(t, r.l.Close())
+				}
+				ahead = 0
+				if restart {
+					r.reopen(nil)
+					r.goOn()
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- r.l.RunRewrites(ctx) }()
+				for day := range 3 { // each base is dated in the future: times in the log never go back
+					r.h.add("SET", "k", fmt.Sprint(day))
+					r.feed()
+					pass(23 * time.Hour)
+					require.Len(t, r.seen().begun, day)
+					pass(time.Hour + time.Minute)
+					require.Len(t, r.seen().begun, day+1)
+				}
+				require.Contains(t, r.seen().begun, reasonInterval)
+				cancel()
+				require.NoError(t, <-ended)
+				r.requireChain("after all")
+			})
+		})
+	}
 }

@@ -32,8 +32,9 @@ type rewrites struct {
 	inRow  int       // failures in a row
 	failed int64     // of all
 
-	grownFrom int64 // bytes of base and increments after the last rewrite or full resync; at the start the base's
-	baseTime  int64 // Unix milliseconds of the base's position
+	grownFrom int64     // bytes of base and increments after the last rewrite or full resync; at the start the base's
+	baseTime  int64     // Unix milliseconds of the base's position
+	agesFrom  time.Time // when that was, or since when the clock has shown less
 
 	begun    int64 // so many
 	last     *RewriteReport
@@ -191,7 +192,7 @@ func (l *Log) fallBack(err error) {
 		return
 	}
 	r, now := &l.rewrites, l.opt.Now()
-	recent := now.Sub(time.UnixMilli(r.baseTime)) < fullResyncEvery || now.Sub(r.fullAt) < fullResyncEvery
+	recent := r.baseAge(now) < fullResyncEvery || now.Sub(r.fullAt) < fullResyncEvery
 	if recent || l.spaceFor(l.baseBytes+spaceMargin) != nil {
 		return
 	}

@@ -78,7 +78,7 @@ func (l *Log) swapBase(ctx context.Context, in *rewriteInput, temp string, res f
 	}
 	l.baseBytes = res.Bytes
 	l.closedBytes -= in.incrBytes()
-	l.rewrites.baseTime = in.head.UnixMilli
+	l.rewrites.setBase(in.head.UnixMilli)
 	l.noteHistory(l.relist())
 	l.publish()
 	return nil
