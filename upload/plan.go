@@ -286,6 +286,20 @@ func (t *ArchivedTimeline) endMilli() int64 {
 	return end
 }
 
+// ClockAhead says, with the next step, that times of the timeline are ahead of now by more than clocks differ; it is empty where they are not. A clock that jumps makes such
+// times, and one of them stands for all that came until it was reached again.
+func (t *ArchivedTimeline) ClockAhead(now time.Time) string {
+	newest := t.endMilli()
+	for _, b := range t.Bases {
+		newest = max(newest, b.UnixMilli)
+	}
+	if newest <= now.Add(time.Minute).UnixMilli() {
+		return ""
+	}
+	return fmt.Sprintf("timeline %s has times up to %s, ahead of the clock of this machine: if the sidecar's was wrong, they do not say what came when; restore by --offset instead, see docs/operations.md#a-clock-that-jumps",
+		t.ID, time.UnixMilli(newest).UTC().Format(time.RFC3339))
+}
+
 // hole is the error for what is missing behind an offset.
 func (t *ArchivedTimeline) hole(from stream.Offset, w Window) error {
 	to := t.end()

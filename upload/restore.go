@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -246,6 +247,12 @@ func (r *restore) once(ctx context.Context) error {
 	}
 	if plan.Doubt != nil {
 		r.note(plan.Doubt.Error())
+	}
+	if !r.opt.Time.IsZero() {
+		i := slices.IndexFunc(catalog.Timelines, func(t ArchivedTimeline) bool { return t.ID == plan.Timeline })
+		if ahead := catalog.Timelines[i].ClockAhead(time.Now()); ahead != "" {
+			r.note(ahead)
+		}
 	}
 	r.promise(plan)
 	need, err := r.preview(ctx, plan)

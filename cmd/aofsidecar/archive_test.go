@@ -27,7 +27,7 @@ import (
 const archiveStart = 1_795_000_000_000
 
 // fillArchive ships a timeline whose stream begins at offset 100 of a history and has these commands, one a second.
-func fillArchive(ctx context.Context, dir, history string, recipients []string, commands [][]string) (err error) {
+func fillArchive(ctx context.Context, dir, history string, start int64, recipients []string, commands [][]string) (err error) {
 	work, err := os.MkdirTemp("", "fill")
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func fillArchive(ctx context.Context, dir, history string, recipients []string, 
 		return err
 	}
 	var now atomic.Int64
-	now.Store(archiveStart)
+	now.Store(start)
 	log, err := aof.Open(ctx, aof.Options{
 		Dir: work, Archive: true, Fsync: aof.FsyncAlways, Now: func() time.Time { return time.UnixMilli(now.Load()) },
 	})
@@ -54,7 +54,7 @@ func fillArchive(ctx context.Context, dir, history string, recipients []string, 
 			break
 		}
 		data := resp.AppendCommandStrings(nil, args...)
-		now.Store(archiveStart + int64(i)*1000)
+		now.Store(start + int64(i)*1000)
 		err = log.Append(ctx, &stream.Run{Data: data, Boundary: int64(len(data)), Whole: true, UnixMilli: now.Load()})
 		for moved := log.Moved(); err == nil; moved = log.Moved() { // so that a mark follows
 			if durable, _ := log.Durable(); durable == log.Received() {
@@ -104,7 +104,7 @@ func shipAll(ctx context.Context, log *aof.Log, dir string, recipients []string)
 	return errors.Join(uploader.Drain(ctx), <-ended)
 }
 
-// mkarchive <dir> <history> [recipient=age1...] <command> [; <command>]... adds a timeline to an archive.
+// mkarchive <dir> <history> [recipient=age1...] [start=unix-ms] <command> [; <command>]... adds a timeline to an archive.
 func mkarchive(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: mkarchive dir history command [; command]...")
@@ -114,6 +114,12 @@ func mkarchive(ts *testscript.TestScript, neg bool, args []string) {
 	if recipient, ok := strings.CutPrefix(words[0], "recipient="); ok {
 		recipients, words = []string{recipient}, words[1:]
 	}
+	start := int64(archiveStart)
+	if at, ok := strings.CutPrefix(words[0], "start="); ok {
+		_, err := fmt.Sscan(at, &start)
+		ts.Check(err)
+		words = words[1:]
+	}
 	commands := [][]string{nil}
 	for _, word := range words {
 		if word == ";" {
@@ -122,7 +128,7 @@ func mkarchive(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		commands[len(commands)-1] = append(commands[len(commands)-1], word)
 	}
-	ts.Check(fillArchive(context.Background(), dir, history, recipients, commands))
+	ts.Check(fillArchive(context.Background(), dir, history, start, recipients, commands))
 }
 
 // timeline <dir> <n> [<variable>] puts the name of the n-th timeline into a variable, TIMELINE by default.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -42,7 +44,7 @@ func newListCommand(flags *flagLayer) *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), listed)
 			}
-			return listed.write(cmd.OutOrStdout())
+			return errors.Join(listed.write(cmd.OutOrStdout()), listed.warn(cmd.ErrOrStderr()))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -76,6 +78,7 @@ type listing struct {
 	Bytes     int64               `json:"bytes"`   // of all bases and segments
 	Unknown   int                 `json:"unknown_objects"`
 	Damaged   []listedDamage      `json:"damaged"` // records that cannot be read
+	ahead     string              // of the newest timeline that has times of the future
 }
 
 type listedDamage struct {
@@ -125,6 +128,7 @@ func listArchive(ctx context.Context, a *archive) (*listing, error) {
 		t := listTimeline(&catalog.Timelines[i])
 		l.Timelines = append(l.Timelines, t)
 		l.Bytes += t.bytes()
+		l.ahead = cmp.Or(catalog.Timelines[i].ClockAhead(time.Now()), l.ahead)
 	}
 	if guard := catalog.Guarded(); guard != nil {
 		l.Guarded = &listedGuard{Timeline: guard.Timeline, Before: guard.Before, why: guard.Error()}
@@ -196,6 +200,17 @@ func (l *listing) write(w io.Writer) error {
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}
+
+// warn warns of times that do not say what they seem to.
+func (l *listing) warn(w io.Writer) error {
+	if l.ahead == "" {
+		return nil
+	}
+	if _, err := fmt.Fprintf(w, "note: %s\n", l.ahead); err != nil {
+		return fmt.Errorf("write note: %w", err)
 	}
 	return nil
 }

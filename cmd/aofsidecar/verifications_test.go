@@ -17,7 +17,7 @@ import (
 func archiveConfig(t *testing.T, level VerifyLevel) (config Config, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "archive")
-	require.NoError(t, fillArchive(t.Context(), dir, "ab", nil, [][]string{{"SET", "a", "1"}, {"SET", "b", "2"}}))
+	require.NoError(t, fillArchive(t.Context(), dir, "ab", archiveStart, nil, [][]string{{"SET", "a", "1"}, {"SET", "b", "2"}}))
 	config = DefaultConfig()
 	config.Archive.URL = "file://" + dir
 	config.Archive.Verify = ArchiveTestConfig{Interval: Duration(time.Hour), Level: level, BootCommand: "no-such-server"}
