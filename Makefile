@@ -18,7 +18,7 @@ CUTS      ?= 1000
 KILLS     ?= 1000
 SEED      ?=
 DURATION  ?= 20m
-SERVERS   ?=
+SERVERS   ?= $(AOFSIDECAR_SOAK_SERVERS)
 # Tests that mount a file system of their own are left out, and that is said, where /dev/fuse cannot be opened.
 NO_FUSE   = $$( (exec 3</dev/fuse) 2>/dev/null || { echo 'power loss is not tested: /dev/fuse cannot be opened' >&2; echo '-skip=^Test(Mount|PowerCut)'; } )
 # The server that benchmarks compare with, once the servers are there.

@@ -63,7 +63,7 @@ func (w *world) replaceDirectory(dir string) {
 func (w *world) resume() {
 	w.m.start(w.T)
 	w.comeBack()
-	w.eventually("a rewrite", func(context.Context) bool { //nolint:contextcheck // it has the test's
-		return aofsidecar(w.T, "rewrite", "--wait", "--set", "control.socket="+w.m.Socket()).code == 0
+	w.eventually("a rewrite", func(context.Context) bool {
+		return aofsidecar(w.T, "rewrite", "--wait", "--set", "control.socket="+w.m.Socket()).code == 0 //nolint:contextcheck // it has the test's
 	})
 }
