@@ -116,8 +116,8 @@ crash: ## crash the file system at every operation, and see what is left
 	go test -count=1 -timeout 30m -run Crash $(PKG)
 
 .PHONY: e2e
-e2e: servers ## break the whole in every way there is, bounded: scenarios, kills, power cuts (drawn from SEED)
-	AOFSIDECAR_E2E_SEED=$(SEED) go test -count=1 -timeout 20m $(NO_FUSE) -run '^Test(Scenarios|KilledAnywhere|PowerCut.*|CablesArePulled|Upgrade)$$' -v ./e2e
+e2e: servers ## break the whole in every way there is, bounded: scenarios, kills, power cuts, cables, clocks, full disks, upgrades, hostile peers (drawn from SEED)
+	AOFSIDECAR_E2E_SEED=$(SEED) go test -count=1 -timeout 20m $(NO_FUSE) -run '^Test(Scenarios|KilledAnywhere|PowerCut.*|CablesArePulled|Upgrade|Clock.*|Disk.*|RestoreOntoAFullDisk|Hostile.*|MirrorBesideAHostileBucket)$$' -v ./e2e
 
 # A soak ends by itself; one that hangs ends half an hour after that.
 SOAK_TIMEOUT = $$(awk -v d='$(DURATION)' 'BEGIN { s = 1800; while (match(d, /^[0-9.]+[hms]/)) { u = substr(d, RLENGTH, 1); \

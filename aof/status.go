@@ -26,7 +26,7 @@ type Status struct {
 	DiskFull  bool       `json:"disk_full"`
 	FreeBytes int64      `json:"free_bytes"` // of the file system; -1: not known
 	Failed    string     `json:"failed,omitempty"`
-	Awaiting  bool       `json:"awaiting_upstream"` // a tail of the last run waits for the upstream's answer
+	Awaiting  bool       `json:"awaiting_upstream"` // a tail of the last run waits for the upstream's answer, or for what it sends
 	Retained  []Retained `json:"retained,omitempty"`
 
 	Rewrite RewriteStatus `json:"rewrite"`

@@ -37,7 +37,7 @@ func (m mirror) inStep(ctx context.Context, upstream *testenv.Server, fsync stri
 	if fsync == "no" {
 		have = status.Log.Received
 	}
-	return status, err == nil && status.Streaming() && status.Log.ReplID == info["master_replid"] && have >= end
+	return status, err == nil && status.Streaming() && !status.Log.Awaiting && status.Log.ReplID == info["master_replid"] && have >= end
 }
 
 // requireMirrored stops the upstream's writes, waits until the mirror has everything, boots a stock server of the same version from a

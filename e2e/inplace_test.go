@@ -13,7 +13,7 @@ import (
 )
 
 // A stock server that was booted in the sidecar's directory, wrote there and was stopped, one way or the other, does no harm: the sidecar
-// takes back what the server wrote and goes on from where it was.
+// takes back what the server wrote when the upstream sends anything else, its next PING at the latest, and goes on from where it was.
 func TestStockServerBootedInPlace(t *testing.T) {
 	for _, family := range testenv.Servers(t) {
 		t.Run(family.Name, func(t *testing.T) {

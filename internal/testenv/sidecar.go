@@ -53,6 +53,7 @@ type SidecarStatus struct {
 		Received int64             `json:"received"`
 		Durable  int64             `json:"durable"`
 		DiskFull bool              `json:"disk_full"`
+		Awaiting bool              `json:"awaiting_upstream"`
 		Retained []SidecarRetained `json:"retained"`
 		Rewrite  struct {
 			Running bool   `json:"running"`
