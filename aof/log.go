@@ -187,7 +187,7 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 		return err
 	}
 	l.backToCut()
-	if l.keep.file == 0 || l.tail.end == l.cut.file { // or torn
+	if l.keep.file == 0 || l.keep.file == l.cut.file { // or torn
 		return l.goOn(ctx, id)
 	}
 	return l.beginRetrace(ctx, id)
@@ -198,15 +198,11 @@ func (l *Log) Continue(ctx context.Context, id stream.ReplID) error {
 func (l *Log) goOn(ctx context.Context, id stream.ReplID) error {
 	inFile := l.replid
 	if l.keep.file != 0 {
-		inFile, l.keep, l.tail.end = l.tail.id, l.head, l.head.file
+		inFile, l.keep = l.tail.id, l.head
 		l.keep.offset = l.keep.linear
 	}
-	if rest := l.inc.size - l.head.file; rest > 0 {
-		if err := l.inc.truncate(l.head.file); err != nil {
-			return l.latch("truncate", l.inc.path, err)
-		}
-		call2(l.opt.Observer.Cut, l.inc.name, rest)
-		l.hot.size.Store(l.inc.size)
+	if err := l.cutBehind(l.head.file); err != nil {
+		return err
 	}
 	renamed := id != inFile
 	if renamed {
@@ -233,6 +229,20 @@ func (l *Log) goOn(ctx context.Context, id stream.ReplID) error {
 	l.showCut()
 	l.publish()
 	return l.claim()
+}
+
+// cutBehind cuts what is in the open increment behind a place, and tells of it.
+func (l *Log) cutBehind(file int64) error {
+	rest := l.inc.size - file
+	if rest <= 0 {
+		return nil
+	}
+	if err := l.inc.truncate(file); err != nil {
+		return l.latch("truncate", l.inc.path, err)
+	}
+	call2(l.opt.Observer.Cut, l.inc.name, rest)
+	l.hot.size.Store(l.inc.size)
+	return nil
 }
 
 // rename writes the mark that says that the history goes on as id; without it nothing has changed.

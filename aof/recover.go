@@ -73,7 +73,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 		}
 	}
 	if info.Size() > at.file {
-		l.keep, l.tail = s.boundary.cursor, tail{end: s.boundary.file, lossy: mem == lossy, id: at.id}
+		l.keep, l.tail = s.boundary.cursor, tail{lossy: mem == lossy, id: at.id}
 	}
 	if err := l.showRecovered(f, &s, at, mem); err != nil {
 		return Recovery{}, err

@@ -256,13 +256,8 @@ func (l *Log) cutTail() error {
 	if l.opt.Archive && l.keep.file == 0 { // the archive wants to know what holds at the end
 		return l.lastSeal()
 	}
-	end := l.chainEnd()
-	if l.inc.size > end.file {
-		tail := l.inc.size - end.file
-		if err := l.inc.truncate(end.file); err != nil {
-			return l.latch("truncate", l.inc.path, err)
-		}
-		call2(l.opt.Observer.Cut, l.inc.name, tail)
+	if err := l.cutBehind(l.chainEnd().file); err != nil {
+		return err
 	}
 	if l.tail.lossy {
 		if err := l.writeTailAnew(); err != nil {

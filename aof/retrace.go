@@ -12,9 +12,8 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
 
-// tail is what recovery found behind the position that it trusts.
+// tail is what recovery found behind the position that it trusts, up to keep.
 type tail struct {
-	end   int64         // in the file, of the last whole command outside MULTI
 	lossy bool          // no fsync writes it as it is, see memory
 	id    stream.ReplID // what the file calls the history at the cut; the upstream may call it something else
 }
@@ -43,11 +42,8 @@ func (*RejoinError) Fatal() bool { return false }
 // beginRetrace prepares the tail to be read against the stream. What of it no mark proves is synced first, so that what is found again can be
 // acknowledged: it may have been before.
 func (l *Log) beginRetrace(ctx context.Context, id stream.ReplID) error {
-	if torn := l.inc.size - l.tail.end; torn > 0 {
-		if err := l.inc.truncate(l.tail.end); err != nil {
-			return l.latch("truncate", l.inc.path, err)
-		}
-		call2(l.opt.Observer.Cut, l.inc.name, torn)
+	if err := l.cutBehind(l.keep.file); err != nil { // what is torn
+		return err
 	}
 	if l.tail.lossy {
 		if err := l.untilSpace(ctx, l.writeTailAnew); err != nil {

@@ -102,7 +102,7 @@ func TestRetraceFindsWhatIsThere(t *testing.T) {
 			require.NoError(t, r.l.onTick())
 			require.NoError(t, f.feed(t.Context(), r.l, half, h.end()-stream.Offset(rng.IntN(60))))
 			r.reopen([]fsxtest.Crash{fsxtest.KillProcess{}, fsxtest.Reboot{}}[rng.IntN(2)])
-			before := r.incr()[:r.l.tail.end]
+			before := r.incr()[:r.l.keep.file]
 			from := r.goOn().Offset
 			require.NoError(t, f.feed(t.Context(), r.l, from, h.end()))
 			require.True(t, strings.HasPrefix(r.incr(), before), "seed %d", seed)
