@@ -121,6 +121,13 @@ func (h *history) restorable() bool {
 	return ok
 }
 
+// storedTo is up to where all is stored without a hole; 0: nothing is. What is on its way does not count.
+func (h *history) storedTo() stream.Offset {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.chain.end
+}
+
 // noteStored tells everybody how far the shipping is.
 func (h *history) noteStored() {
 	h.mu.Lock()

@@ -26,7 +26,7 @@ type LeaseRecord struct {
 	TTLMilli int64  `json:"ttl_ms"` // the holder stops when it could not renew for so long
 	Beat     int64  `json:"beat"`   // counts the holder's renewals, so that no two records are alike
 
-	// The end of what is shipped, and the history that the bytes up to there, and at most those that follow, are of.
+	// The end of what is shipped, 0 if nothing is, and the history that the bytes up to there, and at most those that follow, are of.
 	Timeline string        `json:"timeline,omitempty"`
 	Offset   stream.Offset `json:"offset"`
 	ReplID   string        `json:"replid,omitempty"`
@@ -249,6 +249,7 @@ type lease struct {
 	timer *time.Timer
 	lost  bool
 	end   shippedEnd
+	said  shippedEnd // of the last record that was written for certain
 }
 
 // moment is a time by two clocks. Neither is enough: the one that Go measures with stands still while a machine is suspended, and that of the wall may be set back.
@@ -375,9 +376,13 @@ func (h *lease) renew(ctx context.Context) error {
 	defer h.unlock()
 	for range leaseTries {
 		begun := h.now()
-		etag, err := h.put(ctx, h.next(), h.etag)
+		rec, end := h.next()
+		etag, err := h.put(ctx, rec, h.etag)
 		if err == nil {
 			h.etag = etag
+			h.mu.Lock()
+			h.said = end
+			h.mu.Unlock()
 			return h.extend(begun)
 		}
 		if !errors.Is(err, ErrChanged) {
@@ -390,15 +395,15 @@ func (h *lease) renew(ctx context.Context) error {
 	return fmt.Errorf("renew the lease: %w, though nobody else writes it", ErrChanged)
 }
 
-// next is the record to write. Each try has a beat of its own: one that seemed to fail may land. writing is held.
-func (h *lease) next() LeaseRecord {
+// next is the record to write, and the end that it tells of. Each try has a beat of its own: one that seemed to fail may land. writing is held.
+func (h *lease) next() (LeaseRecord, shippedEnd) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.rec.Beat++
 	if h.end.timeline != "" {
 		h.rec.Timeline, h.rec.Offset, h.rec.ReplID = h.end.timeline, h.end.offset, h.end.replID.String()
 	}
-	return h.rec
+	return h.rec, h.end
 }
 
 func (h *lease) lock(ctx context.Context) error {
@@ -457,14 +462,17 @@ func (h *lease) shipped(timeline string, offset stream.Offset) {
 	}
 }
 
-// announce writes at once which history is shipped from now on. Whoever finds the archive's end encrypted knows from it whether its own log is
-// of that history, so nothing of another one may be shipped before.
-func (h *lease) announce(ctx context.Context, timeline string, offset stream.Offset, id stream.ReplID) error {
+// announce writes at once which history is shipped from now on, if that is not written yet, and up to where all of the timeline is stored. Whoever finds the archive's end encrypted
+// knows from it whether its own log is of that history, so nothing of another one may be shipped before.
+func (h *lease) announce(ctx context.Context, timeline string, stored stream.Offset, id stream.ReplID) error {
 	h.mu.Lock()
-	same := h.end.timeline == timeline && h.end.replID == id
-	h.end = shippedEnd{timeline: timeline, offset: offset, replID: id}
+	if h.end.timeline != timeline {
+		h.end = shippedEnd{timeline: timeline, offset: stored}
+	}
+	h.end.replID = id
+	written := h.said.timeline == timeline && h.said.replID == id
 	h.mu.Unlock()
-	if same {
+	if written {
 		return nil
 	}
 	return h.renew(ctx)
@@ -486,7 +494,7 @@ func (h *lease) release(ctx context.Context) {
 // letGo writes that the lease is released. ErrLeaseLost: it is somebody else's, or released already. writing is held.
 func (h *lease) letGo(ctx context.Context) error {
 	for range leaseTries {
-		rec := h.next()
+		rec, _ := h.next()
 		rec.Released = true
 		_, err := h.put(ctx, rec, h.etag)
 		if !errors.Is(err, ErrChanged) {

@@ -283,6 +283,35 @@ func TestLeaseAnnouncesAHistoryBeforeItIsShipped(t *testing.T) {
 	})
 }
 
+// TestAnnouncementThatFailedIsMadeAgain: while it is not written which history is shipped, nothing of it may be.
+func TestAnnouncementThatFailedIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemStore()
+		h, err := testLeaser(store, "a").acquire(t.Context())
+		require.NoError(t, err)
+		id := fakeReplID(77)
+		down := errors.New("reset")
+		fail := down
+		store.fails(func(_ context.Context, op, _ string, after bool) error {
+			if op == "put" && !after {
+				return fail
+			}
+			return nil
+		})
+		require.NoError(t, h.hold(t.Context(), func(ctx context.Context) error {
+			require.ErrorIs(t, h.announce(ctx, "00000001-0123abcd", 5, id), down)
+			require.ErrorIs(t, h.announce(ctx, "00000001-0123abcd", 5, id), down)
+			fail = nil
+			require.NoError(t, h.announce(ctx, "00000001-0123abcd", 5, id))
+			rec, err := ReadLease(ctx, store)
+			require.NoError(t, err)
+			require.Equal(t, id.String(), rec.ReplID)
+			require.Equal(t, stream.Offset(5), rec.Offset)
+			return nil
+		}))
+	})
+}
+
 // TestLeasesNeverOverlap: whatever the store does to requests, at most one of three holders may write at any time.
 func TestLeasesNeverOverlap(t *testing.T) {
 	for seed := range uint64(40) {
