@@ -24,6 +24,9 @@ type Catalog struct {
 	Archive string
 	// Timelines are the oldest first; the last is the newest.
 	Timelines []ArchivedTimeline
+	// Lease is lease.json as it was before the rest was listed. LeaseErr says why it is not known; [ErrNotFound]: nobody ever took one.
+	Lease    LeaseRecord
+	LeaseErr error
 	// Unknown counts objects below timelines/ whose names are none of ours.
 	Unknown int
 	// Damaged are the records that cannot be read. A pin pins all the same; without the record of an epoch, what was written before it is [Doubtful].
@@ -38,6 +41,9 @@ type ArchivedTimeline struct {
 	// Taken is the last epoch that began with it as the holder's present timeline, or Epoch: of two sidecars that take turns, each with a log of its own, the one
 	// that ships has the newest state, whichever timeline is older.
 	Taken int64
+	// Shipped is up to where all of it was stored, as the last lease says that spoke of this timeline: at least that much was. nil: none did. A hole behind it is
+	// where a sidecar was killed with several segments on their way, or where it is at work right now.
+	Shipped *stream.Offset
 	// Pin is set while the timeline is pinned.
 	Pin *PinRecord
 	// Moments are the places before a FLUSHALL that are kept, ascending.
@@ -65,9 +71,10 @@ type ArchivedSegment struct {
 	Modified time.Time // when it was stored, by the store's clock
 }
 
-// ReadCatalog lists an archive. It reads names, and the small records of timelines and epochs, no data. Errors are the store's.
+// ReadCatalog lists an archive. It reads names, and the small records of the lease, timelines and epochs, no data. Errors are the store's.
 func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
 	b := builder{store: store, timelines: map[string]*ArchivedTimeline{}, pinned: map[string]bool{}}
+	b.lease, b.leaseErr = ReadLease(ctx, store) // first: what is shipped meanwhile is neither a loss nor a hole
 	if err := b.list(ctx, TimelinesPrefix()); err != nil {
 		return nil, err
 	}
@@ -75,7 +82,7 @@ func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
 		return nil, err
 	}
 	slices.SortFunc(b.damaged, func(x, y *DamagedError) int { return strings.Compare(x.Key, y.Key) })
-	c := &Catalog{Archive: store.String(), Unknown: b.unknown, Damaged: b.damaged}
+	c := &Catalog{Archive: store.String(), Lease: b.lease, LeaseErr: b.leaseErr, Unknown: b.unknown, Damaged: b.damaged}
 	for _, t := range b.timelines {
 		c.Timelines = append(c.Timelines, *t)
 	}
@@ -107,6 +114,8 @@ type builder struct {
 	timelines map[string]*ArchivedTimeline
 	pinned    map[string]bool
 	unknown   int
+	lease     LeaseRecord
+	leaseErr  error
 
 	mu            sync.Mutex
 	damaged       []*DamagedError
@@ -201,8 +210,28 @@ func (b *builder) finish(ctx context.Context) error {
 	for _, t := range b.timelines {
 		t.apply(takeovers)
 	}
+	b.spoken(takeovers)
 	b.lost()
 	return nil
+}
+
+// spoken notes of each timeline what the last lease said that spoke of it: the one that is there, or one that an epoch's record has kept. Without the record
+// of an epoch nobody knows which was the last.
+func (b *builder) spoken(epochs []EpochRecord) {
+	slices.SortFunc(epochs, func(x, y EpochRecord) int { return cmp.Compare(x.Epoch, y.Epoch) })
+	note := func(id string, to stream.Offset) {
+		if t, ok := b.timelines[id]; ok {
+			t.Shipped = &to
+		}
+	}
+	for i := range epochs {
+		if s := epochs[i].Shipped; s != nil && len(b.damagedEpochs) == 0 {
+			note(s.Timeline, s.Offset)
+		}
+	}
+	if b.leaseErr == nil && b.lease.Timeline != "" {
+		note(b.lease.Timeline, b.lease.Offset)
+	}
 }
 
 // epochs returns the least epoch of an object, and whether there are objects.

@@ -24,7 +24,7 @@ func (endless) List(_ context.Context, prefix, _ string) iter.Seq2[Object, error
 
 // Who may write to the bucket can make a listing as long as he likes: it is read up to a bound, and the mirror beside it has its memory.
 func TestCatalogIsBounded(t *testing.T) {
-	_, err := ReadCatalog(t.Context(), endless{})
+	_, err := ReadCatalog(t.Context(), endless{newMemStore()})
 	var failure *StoreError
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, "TooManyObjects", failure.Code)

@@ -21,6 +21,14 @@ type EpochRecord struct {
 	Timeline string        `json:"timeline"` // the holder's present one
 	Offset   stream.Offset `json:"offset"`   // up to where the holder found it stored without a hole, and goes on
 	Older    []OlderCut    `json:"older,omitempty"`
+	// Shipped is what the lease said that was there before: nobody else remembers it. nil: it said nothing.
+	Shipped *ShippedTo `json:"shipped,omitempty"`
+}
+
+// ShippedTo is up to where all of a timeline is stored.
+type ShippedTo struct {
+	Timeline string        `json:"timeline"`
+	Offset   stream.Offset `json:"offset"`
 }
 
 // OlderCut is what an epoch says of a timeline that has ended, and that the holder ships the rest of.

@@ -125,6 +125,20 @@ func TestKillAtEveryWrite(t *testing.T) {
 	}
 }
 
+// requireEnd wants that what a process left that was killed can be restored to its end, of the timeline that it shipped last.
+func requireEnd(tb testing.TB, store Store) {
+	tb.Helper()
+	c, err := ReadCatalog(tb.Context(), store)
+	require.NoError(tb, err)
+	if errors.Is(c.LeaseErr, ErrNotFound) {
+		return
+	}
+	require.NoError(tb, c.LeaseErr)
+	if _, err := c.Plan(Target{Timeline: c.Lease.Timeline}); !errors.Is(err, ErrNoBackup) {
+		require.NoError(tb, err)
+	}
+}
+
 func killAndStart(t *testing.T, seed uint64) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 5))
@@ -160,6 +174,7 @@ func killAndStart(t *testing.T, seed uint64) {
 		}
 		p.stop()
 		require.NoError(t, <-p.done)
+		requireEnd(t, store)
 		m.mu.Lock()
 		late := m.late
 		m.mu.Unlock()

@@ -43,6 +43,9 @@ type Plan struct {
 	Cut      Cut
 	// Window is where the target lies.
 	Window Window
+	// Hole says, where it is not nil, that there is more of the timeline behind a hole, of which no lease says that it is whole: the target was the newest state, and that is
+	// before the hole.
+	Hole *HoleError
 	// Doubt says, where it is not nil, that the timeline was asked for by name and that the plan takes what may not count.
 	Doubt *DoubtError
 }
@@ -84,12 +87,18 @@ type HoleError struct {
 	Missing  stream.Range
 	// Window is what can be restored before the hole.
 	Window Window
+	// Shipped is up to where a lease says that all was stored; nil: none does.
+	Shipped *stream.Offset
 }
 
 // Error names the hole, and what is before it.
 func (e *HoleError) Error() string {
-	return fmt.Sprintf("timeline %s lacks the bytes behind offset %d, up to %d; before the hole there is %v",
-		e.Timeline, e.Missing.From, e.Missing.To, e.Window)
+	said := ""
+	if e.Shipped != nil {
+		said = fmt.Sprintf(", and %s said that all up to %d was stored", LeaseKey(), *e.Shipped)
+	}
+	return fmt.Sprintf("timeline %s lacks the bytes behind offset %d, up to %d%s; before the hole there is %v",
+		e.Timeline, e.Missing.From, e.Missing.To, said, e.Window)
 }
 
 // GuardError says that the newest timeline began with next to nothing, and that nobody has said yet that this is right.
@@ -197,18 +206,29 @@ func (c *Catalog) choose(target Target) (*ArchivedTimeline, error) {
 	return chosen, nil
 }
 
-// planEnd plans for the end of everything that is there: a hole before it is an error, not an end.
+// planEnd plans for the end of everything that is there. A hole before it is an error, not an end, unless it begins where a lease says that all is stored, or behind:
+// segments are stored out of order, so a sidecar that is killed leaves such a hole, and one at work has it. Nothing that was confirmed is behind it, but what the holder confirmed
+// since it renewed its lease, which is a third of a TTL; the same is not missed either where it is the end that somebody removes.
 func (t *ArchivedTimeline) planEnd(windows []Window) (*Plan, error) {
 	base := t.Bases[len(t.Bases)-1]
 	w := windows[len(windows)-1]
 	p := &Plan{Timeline: t.ID, Base: base, Window: w}
 	for _, seg := range t.Segments {
 		if seg.From > w.To {
-			return nil, &HoleError{Timeline: t.ID, Missing: stream.Range{From: w.To, To: seg.From}, Window: w}
+			p.Hole = &HoleError{Timeline: t.ID, Missing: stream.Range{From: w.To, To: seg.From}, Window: w, Shipped: t.Shipped}
+			break
 		}
+	}
+	if p.Hole != nil && !t.unconfirmed(w.To) {
+		return nil, p.Hole
 	}
 	p.Segments, _ = t.cover(base.Offset, w.To)
 	return p, nil
+}
+
+// unconfirmed reports whether nothing behind an offset had been stored without a hole when a lease last spoke of the timeline.
+func (t *ArchivedTimeline) unconfirmed(behind stream.Offset) bool {
+	return t.Shipped != nil && behind >= *t.Shipped
 }
 
 // planOffset plans for an offset.
@@ -313,7 +333,7 @@ func (t *ArchivedTimeline) hole(from stream.Offset, w Window) error {
 			to = min(to, base.Offset)
 		}
 	}
-	return &HoleError{Timeline: t.ID, Missing: stream.Range{From: from, To: to}, Window: w}
+	return &HoleError{Timeline: t.ID, Missing: stream.Range{From: from, To: to}, Window: w, Shipped: t.Shipped}
 }
 
 // cover returns the fewest segments that have all from one offset to another, and how far they get. Each is the one that reaches farthest of those

@@ -25,7 +25,8 @@ type archiveModel struct {
 	ends    []stream.Offset         // the boundaries, ascending
 	bases   map[stream.Offset]bool  // valid ones
 	has     map[[2]stream.Offset]bool
-	written []SegmentKey // valid ones
+	written []SegmentKey   // valid ones
+	shipped *stream.Offset // what the last lease says that spoke of the timeline
 }
 
 func (m *archiveModel) put(tb testing.TB, key string) {
@@ -72,11 +73,33 @@ func newArchiveModel(tb testing.TB, seed uint64) *archiveModel {
 		if rec.Timeline == planTimeline {
 			m.late(tb, epoch, next)
 		}
+		if said := m.says(); said.Timeline != "" {
+			rec.Shipped = &said
+		}
 		_, err := putRecord(tb.Context(), m.store, EpochKey(rec.Epoch), rec, Condition{})
 		require.NoError(tb, err)
 		begin = next
 	}
+	if m.rng.IntN(4) > 0 {
+		said := m.says()
+		_, err := putRecord(tb.Context(), m.store, LeaseKey(), LeaseRecord{Epoch: 5, Timeline: said.Timeline, Offset: said.Offset}, Condition{})
+		require.NoError(tb, err)
+	}
 	return m
+}
+
+// says is what a lease may say.
+func (m *archiveModel) says() ShippedTo {
+	to := m.ends[m.rng.IntN(len(m.ends))]
+	switch m.rng.IntN(4) {
+	case 0:
+		return ShippedTo{}
+	case 1:
+		return ShippedTo{Timeline: "1763800001-0123abcd", Offset: to}
+	default:
+		m.shipped = &to
+		return ShippedTo{Timeline: planTimeline, Offset: to}
+	}
 }
 
 // holder writes bases, small segments and merged ones, and deletes some.
@@ -257,14 +280,22 @@ func (m *archiveModel) checkEnd(tb testing.TB, c *Catalog) {
 		return
 	}
 	base := m.newestBase(m.end())
-	if m.reach(base) < m.end() {
+	reach := m.reach(base)
+	if reach < m.end() && (m.shipped == nil || *m.shipped > reach) {
 		var hole *HoleError
 		require.ErrorAs(tb, err, &hole)
+		require.Equal(tb, m.shipped, hole.Shipped)
 		return
 	}
 	require.NoError(tb, err)
 	require.Equal(tb, base, p.Base.Offset)
-	requireCovers(tb, m, p, m.end())
+	require.Equal(tb, reach, p.Window.To)
+	requireCovers(tb, m, p, reach)
+	require.Equal(tb, reach < m.end(), p.Hole != nil)
+	if p.Hole != nil {
+		require.Equal(tb, reach, p.Hole.Missing.From)
+		require.Greater(tb, p.Hole.Missing.To, reach)
+	}
 }
 
 // checkTime: the plan reaches every place that had been received by then.

@@ -233,7 +233,6 @@ func (r *restore) note(what string) {
 
 // once is one try, from the listing on.
 func (r *restore) once(ctx context.Context) error {
-	lease, leaseErr := ReadLease(ctx, r.store) // first: what is shipped meanwhile is no loss
 	catalog, err := ReadCatalog(ctx, r.store)
 	if err != nil {
 		return err
@@ -242,8 +241,12 @@ func (r *restore) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if leaseErr == nil && plan.Cut == (Cut{}) && lease.Timeline == plan.Timeline && lease.Offset > plan.Window.To {
+	if lease := catalog.Lease; plan.Cut == (Cut{}) && lease.Timeline == plan.Timeline && lease.Offset > plan.Window.To {
 		r.note(fmt.Sprintf("%s says that offset %d of the timeline was stored, and what is there ends at %d: the rest was removed", LeaseKey(), lease.Offset, plan.Window.To))
+	}
+	if hole := plan.Hole; hole != nil {
+		r.note(fmt.Sprintf("the archive ends at offset %d: behind it the bytes up to %d are missing, of which nothing says that they ever were stored; segments of a sidecar that was killed, or is at work, are behind that",
+			hole.Missing.From, hole.Missing.To))
 	}
 	if plan.Doubt != nil {
 		r.note(plan.Doubt.Error())

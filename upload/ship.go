@@ -90,6 +90,9 @@ func (t *tenure) begin(ctx context.Context) (*found, error) {
 func (t *tenure) takeStock(ctx context.Context, lines []stream.Timeline) (*found, EpochRecord, error) {
 	known := &found{has: map[string]*ArchivedTimeline{}, left: map[string]bool{}}
 	rec := EpochRecord{Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC()}
+	if t.lease != nil && t.lease.previous.Timeline != "" {
+		rec.Shipped = &ShippedTo{Timeline: t.lease.previous.Timeline, Offset: t.lease.previous.Offset}
+	}
 	for i := range lines {
 		line, last := &lines[i], i == len(lines)-1
 		inv, err := t.inventory(ctx, line.ID)

@@ -74,7 +74,7 @@ func TestShipAllThatIsDurable(t *testing.T) {
 		require.Len(t, l.stored, 1)
 		counts := p.State().Requests
 		require.LessOrEqual(t, counts["list"], int64(4), "%v", counts)
-		require.LessOrEqual(t, counts["get"], int64(4), "%v", counts)
+		require.LessOrEqual(t, counts["get"], int64(5), "%v", counts)
 		require.Zero(t, p.State().LagBytes)
 		require.Empty(t, p.State().Error)
 		p.end(t)

@@ -68,14 +68,20 @@ type VerifyHole struct {
 	From   stream.Offset `json:"from"`
 	To     stream.Offset `json:"to"`
 	Closed bool          `json:"closed"` // a base at its end or behind lets restores go on from there
+	// Unconfirmed says that it begins where the lease says that all is stored, or behind: a sidecar was killed with several segments on their way, or is at work. The archive
+	// ends before it.
+	Unconfirmed bool `json:"unconfirmed"`
 }
+
+// Open reports whether the hole keeps the newest confirmed state from being restored.
+func (h VerifyHole) Open() bool { return !h.Closed && !h.Unconfirmed }
 
 // OK reports whether the newest state, and all that the windows promise, can be restored, as far as the level tells: nothing is damaged, and
 // no hole is open.
 func (r *VerifyReport) OK() bool {
 	for _, t := range r.Timelines {
 		for _, h := range t.Holes {
-			if !h.Closed {
+			if h.Open() {
 				return false
 			}
 		}
@@ -119,16 +125,22 @@ func VerifyArchive(ctx context.Context, store Store, opt VerifyOptions) (VerifyR
 
 // verify looks at names.
 func (t *ArchivedTimeline) verify() VerifyTimeline {
-	v := VerifyTimeline{Timeline: t.ID, Bases: len(t.Bases), Segments: len(t.Segments), Void: len(t.Void), Doubtful: t.Doubtful.Len(), Windows: t.Windows()}
+	return VerifyTimeline{Timeline: t.ID, Bases: len(t.Bases), Segments: len(t.Segments), Void: len(t.Void), Doubtful: t.Doubtful.Len(), Windows: t.Windows(), Holes: t.Holes()}
+}
+
+// Holes returns the ranges of the stream between the first base or segment and the end that are not there, ascending.
+func (t *ArchivedTimeline) Holes() []VerifyHole {
+	var holes []VerifyHole
 	runs := t.Runs()
 	for i := 1; i < len(runs); i++ {
 		hole := VerifyHole{From: runs[i-1].To, To: runs[i].From}
 		for _, base := range t.Bases {
 			hole.Closed = hole.Closed || base.Offset >= hole.To
 		}
-		v.Holes = append(v.Holes, hole)
+		hole.Unconfirmed = !hole.Closed && t.unconfirmed(hole.From)
+		holes = append(holes, hole)
 	}
-	return v
+	return holes
 }
 
 // verifying is an object that is to be verified: one of the two.

@@ -1,6 +1,8 @@
 package upload_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/rdb"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
 	"github.com/aofsidecar/aofsidecar/upload"
 )
 
@@ -66,6 +69,64 @@ func TestVerifyFindsAHole(t *testing.T) {
 	got, err := b.restore(upload.RestoreOptions{Dir: dir})
 	require.NoError(t, err)
 	b.requireRestored(dir, got)
+}
+
+// TestHoleBehindWhatWasConfirmed: of segments on their way a later one was stored and an earlier one not. The lease tells such a hole from one in what was stored.
+func TestHoleBehindWhatWasConfirmed(t *testing.T) {
+	b := newBackup(t, upload.SealOptions{})
+	b.base(someRDB(t, b.h, 10, rdb.Format{Version: 11}, ""))
+	for range 4 {
+		b.increment(20, false, true)
+	}
+	lost := b.segs[1]
+	require.NoError(t, b.store.Delete(t.Context(), lost.String()))
+	lease := func(timeline string, offset stream.Offset) {
+		require.NoError(t, b.store.Delete(t.Context(), upload.LeaseKey()))
+		b.put(upload.LeaseKey(), fmt.Appendf(nil, `{"epoch":1,"timeline":%q,"offset":%d}`, timeline, offset))
+	}
+	epoch := func(n int, timeline string, offset stream.Offset) {
+		b.put(upload.EpochKey(int64(n)), fmt.Appendf(nil, `{"epoch":%d,"timeline":"1763800099-aaaaaaaa","shipped":{"timeline":%q,"offset":%d}}`, n, timeline, offset))
+	}
+	const other = "1763800099-aaaaaaaa"
+	for _, step := range []struct {
+		what string
+		do   func()
+		ok   bool
+	}{
+		{"nobody ever took a lease", func() {}, false},
+		{"it says that more was stored", func() { lease(someTimeline, lost.From+1) }, false},
+		{"it says that all before the hole was", func() { lease(someTimeline, lost.From) }, true},
+		{"it says that less was", func() { lease(someTimeline, lost.From-1) }, true},
+		{"it is no record", func() { b.put(upload.LeaseKey(), []byte("{")) }, false},
+		{"it speaks of another timeline", func() { lease(other, 7) }, false},
+		{"but an epoch remembers what it said", func() { epoch(2, someTimeline, lost.From) }, true},
+		{"and a later one that more was stored", func() { epoch(3, someTimeline, lost.To) }, false},
+		{"the one that is there has the last word", func() { lease(someTimeline, lost.From) }, true},
+	} {
+		t.Run(step.what, func(t *testing.T) {
+			step.do()
+			rep := b.verify(upload.VerifyOptions{})
+			require.Equal(t, step.ok, rep.OK())
+			require.Equal(t, []upload.VerifyHole{{From: lost.From, To: lost.To, Unconfirmed: step.ok}}, rep.Timelines[0].Holes)
+			for _, behind := range []stream.Offset{lost.To, b.segs[3].To} { // to a place behind it there is no way
+				_, err := b.restore(upload.RestoreOptions{Target: upload.Target{Offset: &behind}, Dir: t.TempDir()})
+				_, hole := errors.AsType[*upload.HoleError](err)
+				require.True(t, hole, "%v", err)
+			}
+			dir := t.TempDir()
+			got, err := b.restore(upload.RestoreOptions{Dir: dir})
+			if !step.ok {
+				_, hole := errors.AsType[*upload.HoleError](err)
+				require.True(t, hole, "%v", err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, lost.From, got.Offset)
+			require.Len(t, got.Notes, 1)
+			require.Contains(t, got.Notes[0], fmt.Sprintf("ends at offset %d", lost.From))
+			b.requireRestored(dir, got)
+		})
+	}
 }
 
 func TestVerifyFindsDamage(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -93,17 +94,18 @@ type listedGuard struct {
 }
 
 type listedTimeline struct {
-	Timeline     string            `json:"timeline"`
-	Epoch        int64             `json:"epoch"` // under which it was created
-	Windows      []upload.Window   `json:"windows"`
-	Gaps         []upload.Gap      `json:"gaps"`
-	Bases        []listedBase      `json:"bases"`
-	Segments     int               `json:"segments"`
-	SegmentBytes int64             `json:"segment_bytes"`
-	Void         int               `json:"void_objects"` // of a holder that had lost the lease
-	Doubtful     int               `json:"doubtful"`     // objects that a damaged record of an epoch may put aside
-	Pin          *upload.PinRecord `json:"pin"`          // null: it is not pinned
-	Kept         []stream.Offset   `json:"kept"`         // before a FLUSHALL
+	Timeline     string              `json:"timeline"`
+	Epoch        int64               `json:"epoch"` // under which it was created
+	Windows      []upload.Window     `json:"windows"`
+	Gaps         []upload.Gap        `json:"gaps"`
+	Holes        []upload.VerifyHole `json:"holes"` // that no base closes: what is behind cannot be restored
+	Bases        []listedBase        `json:"bases"`
+	Segments     int                 `json:"segments"`
+	SegmentBytes int64               `json:"segment_bytes"`
+	Void         int                 `json:"void_objects"` // of a holder that had lost the lease
+	Doubtful     int                 `json:"doubtful"`     // objects that a damaged record of an epoch may put aside
+	Pin          *upload.PinRecord   `json:"pin"`          // null: it is not pinned
+	Kept         []stream.Offset     `json:"kept"`         // before a FLUSHALL
 }
 
 type listedBase struct {
@@ -119,10 +121,10 @@ func listArchive(ctx context.Context, a *archive) (*listing, error) {
 		return nil, err
 	}
 	l := &listing{Archive: a.url, Timelines: []listedTimeline{}, Unknown: catalog.Unknown, Damaged: []listedDamage{}}
-	if lease, err := upload.ReadLease(ctx, a.store); err == nil {
-		l.Lease = &lease
-	} else if !isNotFound(err) {
-		return nil, err
+	if catalog.LeaseErr == nil {
+		l.Lease = &catalog.Lease
+	} else if !isNotFound(catalog.LeaseErr) {
+		return nil, catalog.LeaseErr
 	}
 	for i := range catalog.Timelines {
 		t := listTimeline(&catalog.Timelines[i])
@@ -143,6 +145,10 @@ func listTimeline(t *upload.ArchivedTimeline) listedTimeline {
 	out := listedTimeline{
 		Timeline: t.ID, Epoch: t.Epoch, Windows: t.Windows(), Gaps: []upload.Gap{}, Bases: []listedBase{}, Segments: len(t.Segments),
 		Void: len(t.Void), Doubtful: t.Doubtful.Len(), Pin: t.Pin, Kept: []stream.Offset{},
+		Holes: slices.DeleteFunc(t.Holes(), func(h upload.VerifyHole) bool { return h.Closed }),
+	}
+	if out.Holes == nil {
+		out.Holes = []upload.VerifyHole{}
 	}
 	if out.Windows == nil {
 		out.Windows = []upload.Window{}
@@ -228,6 +234,9 @@ func (t *listedTimeline) write(row func(name, format string, args ...any)) {
 			row("  gap", "offsets %d to %d", t.Gaps[i-1].From, t.Gaps[i-1].To)
 		}
 		row("  window", "%s to %s, offsets %d to %d", window.Begin.Format(time.RFC3339), window.End.Format(time.RFC3339), window.From, window.To)
+	}
+	for _, h := range t.Holes {
+		row("  hole", "offsets %d to %d; %s", h.From, h.To, holeText(h))
 	}
 	for _, b := range t.Bases {
 		row("  base", "%s, offset %d, %s", b.Time.Format(time.RFC3339), b.Offset, humanize.IBytes(uint64(max(0, b.Bytes))))

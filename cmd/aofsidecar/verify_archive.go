@@ -72,7 +72,7 @@ func (v *archiveVerdict) judge() {
 	for _, t := range v.Objects.Timelines {
 		windows += len(t.Windows)
 		for _, h := range t.Holes {
-			if !h.Closed {
+			if h.Open() {
 				problems = append(problems, fmt.Sprintf("timeline %s lacks offsets %d to %d", t.Timeline, h.From, h.To))
 			}
 		}
@@ -130,6 +130,18 @@ type ArchiveBrokenError struct{ Why string }
 
 func (e *ArchiveBrokenError) Error() string { return e.Why }
 
+// holeText says what a hole means.
+func holeText(h upload.VerifyHole) string {
+	switch {
+	case h.Closed:
+		return "a base follows it"
+	case h.Unconfirmed:
+		return "the archive ends before it: a sidecar was killed with segments on their way, or has some right now"
+	default:
+		return "OPEN: what follows cannot be restored"
+	}
+}
+
 // write writes the verdict for people.
 func (v *archiveVerdict) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -141,11 +153,7 @@ func (v *archiveVerdict) write(w io.Writer) error {
 			row("  window", "%s to %s, offsets %d to %d", window.Begin.Format(time.RFC3339), window.End.Format(time.RFC3339), window.From, window.To)
 		}
 		for _, h := range t.Holes {
-			closed := "OPEN: what follows cannot be restored"
-			if h.Closed {
-				closed = "a base follows it"
-			}
-			row("  hole", "offsets %d to %d; %s", h.From, h.To, closed)
+			row("  hole", "offsets %d to %d; %s", h.From, h.To, holeText(h))
 		}
 	}
 	if v.Objects.Level == upload.VerifyDeep {
