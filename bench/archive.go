@@ -25,19 +25,24 @@ type vault struct {
 
 // withVault returns a part that has an S3 server of its own.
 func (b *bench) withVault(measure func(context.Context, *vault, *archiveReport) error) func(context.Context, *report) error {
-	return func(ctx context.Context, r *report) (err error) {
-		dir, err := os.MkdirTemp(b.dir, "store")
-		if err != nil {
-			return fmt.Errorf("make directory: %w", err)
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		v, err := openVault(ctx, dir)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, v.gateway.Close()) }()
-		return measure(ctx, v, &r.archive)
+	return func(ctx context.Context, r *report) error {
+		return b.inVault(ctx, openVault, func(v *vault) error { return measure(ctx, v, &r.archive) })
 	}
+}
+
+// inVault has an S3 server for as long as measure takes.
+func (b *bench) inVault(ctx context.Context, open func(ctx context.Context, dir string) (*vault, error), measure func(*vault) error) (err error) {
+	dir, err := os.MkdirTemp(b.dir, "store")
+	if err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	v, err := open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, v.gateway.Close()) }()
+	return measure(v)
 }
 
 // openVault starts the server below dir, whose credentials all children inherit.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -35,18 +34,8 @@ type weight struct {
 }
 
 // weighLarge is weighAll with a server that takes as many parts as a large base has.
-func (b *bench) weighLarge(ctx context.Context, r *archiveReport) (err error) {
-	dir, err := os.MkdirTemp(b.dir, "large")
-	if err != nil {
-		return fmt.Errorf("make directory: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	v, err := openLargeVault(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, v.gateway.Close()) }()
-	return b.weighAll(ctx, v, r)
+func (b *bench) weighLarge(ctx context.Context, r *archiveReport) error {
+	return b.inVault(ctx, openLargeVault, func(v *vault) error { return b.weighAll(ctx, v, r) })
 }
 
 // weighAll measures memory with as large a base as there is room for, twice: in the log and in the store.

@@ -155,28 +155,20 @@ func recordSnapshotWrites(writes, keys int) *recording {
 }
 
 // shipAndRestore measures the way to the archive and back.
-func (b *bench) shipAndRestore(ctx context.Context, from *session, m *sized) (err error) {
-	dir, err := os.MkdirTemp(b.dir, "large")
-	if err != nil {
-		return fmt.Errorf("make directory: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	v, err := openLargeVault(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, v.gateway.Close()) }()
-	there, err := b.ship(ctx, v, from, compressZstd)
-	if err != nil {
-		return fmt.Errorf("ship: %w", err)
-	}
-	m.ship = step{took: there.took, cpu: there.cpu, peak: there.peak}
-	back, err := b.restore(ctx, v, compressZstd)
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
-	}
-	m.restore = step{took: back.took, cpu: back.cpu, peak: back.peak}
-	return nil
+func (b *bench) shipAndRestore(ctx context.Context, from *session, m *sized) error {
+	return b.inVault(ctx, openLargeVault, func(v *vault) error {
+		there, err := b.ship(ctx, v, from, compressZstd)
+		if err != nil {
+			return fmt.Errorf("ship: %w", err)
+		}
+		m.ship = step{took: there.took, cpu: there.cpu, peak: there.peak}
+		back, err := b.restore(ctx, v, compressZstd)
+		if err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		m.restore = step{took: back.took, cpu: back.cpu, peak: back.peak}
+		return nil
+	})
 }
 
 // rewriteLive measures a rewrite by the sidecar of a session, into which nothing streams meanwhile.

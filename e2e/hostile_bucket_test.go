@@ -87,13 +87,7 @@ func TestHostileBucket(t *testing.T) {
 		key, value := valuable(i)
 		require.NoError(t, honest.Client().Set(t.Context(), key, value, 0).Err())
 	}
-	a := newArchive(t, false)
-	m := a.newMirror(t, honest.Addr())
-	m.start(t)
-	m.awaitStreaming(t)
-	require.NoError(t, honest.Client().Set(t.Context(), "counter", "1", 0).Err())
-	m.awaitShipped(t, honest)
-	requireCleanEnd(t, family, m)
+	a, _ := honestArchive(t, honest, family)
 
 	for name, v := range vandals() {
 		t.Run(name, func(t *testing.T) {
@@ -125,6 +119,19 @@ func TestHostileBucket(t *testing.T) {
 			require.NoError(t, booted.Close())
 		})
 	}
+}
+
+// honestArchive ships what a server has, and a write more, and ends the mirror.
+func honestArchive(t *testing.T, from *testenv.Server, family testenv.Family) (*archive, mirror) {
+	t.Helper()
+	a := newArchive(t, false)
+	m := a.newMirror(t, from.Addr())
+	m.start(t)
+	m.awaitStreaming(t)
+	require.NoError(t, from.Client().Set(t.Context(), "counter", "1", 0).Err())
+	m.awaitShipped(t, from)
+	requireCleanEnd(t, family, m)
+	return a, m
 }
 
 // the returns the one file of an archive that matches.
@@ -276,13 +283,7 @@ func vandals() map[string]vandal {
 func TestMirrorBesideAHostileBucket(t *testing.T) {
 	family := testenv.Pick(t, "redis-8.0")
 	honest := testenv.StartServer(t, family)
-	a := newArchive(t, false)
-	m := a.newMirror(t, honest.Addr())
-	m.start(t)
-	m.awaitStreaming(t)
-	require.NoError(t, honest.Client().Set(t.Context(), "counter", "1", 0).Err())
-	m.awaitShipped(t, honest)
-	requireCleanEnd(t, family, m)
+	a, m := honestArchive(t, honest, family)
 	for name, v := range vandals() {
 		if strings.Contains(name, "segment") || strings.Contains(name, "base") || strings.Contains(name, "in 28 bytes") || strings.Contains(name, "window") {
 			continue // it reads none

@@ -190,8 +190,8 @@ func (c *Client) negotiate(ctx context.Context, l *link, asked stream.Position) 
 	return got, frame, err
 }
 
-// partialResync has the sink take a changed id before a byte that follows it: an upstream that was left behind
-// would otherwise answer to the old id, at another place of its own history (protocol.md 11).
+// partialResync tells the sink the id before a byte that follows it. The sink has a changed one on stable storage before anything that it did not hold: an upstream that was
+// left behind would otherwise answer to the old id, at another place of its own history (protocol.md 11).
 func (c *Client) partialResync(ctx context.Context, asked, got stream.Position) error {
 	if err := c.sink.Continue(ctx, got.ReplID); err != nil {
 		return sinkError(ctx, err)
