@@ -30,7 +30,7 @@
 //
 // A read is handed over as soon as it returns, so that nothing waits for a buffer to fill; what arrives while the Sink is
 // busy is handed over together, so that under load runs are large. A stream of small pieces, one after the other, is read each few
-// milliseconds (rest.go). When all buffers are full the socket is
+// milliseconds (rest.go, lowat.go). When all buffers are full the socket is
 // not read and TCP pushes back. Nothing is allocated per command, run or read.
 //
 // A command that does not fit into the buffers comes in pieces (stream.Run.Whole); if it is of a kind that is dropped, it is not held

@@ -9,11 +9,12 @@ import (
 )
 
 // rested returns how long take rests after so many reads that each brought n bytes and took so long.
-func rested(r *rest, reads, n int, took time.Duration) time.Duration {
+func rested(tb testing.TB, r *rest, reads, n int, took time.Duration) time.Duration {
+	tb.Helper()
 	begin := time.Now()
 	for range reads {
 		now := time.Now()
-		r.take(n, now.Add(-took), now)
+		require.NoError(tb, r.take(n, now.Add(-took), now))
 	}
 	return time.Since(begin)
 }
@@ -21,26 +22,26 @@ func rested(r *rest, reads, n int, took time.Duration) time.Duration {
 func TestRestIsForSmallPiecesInARow(t *testing.T) {
 	const soon = restFor / 2
 	synctest.Test(t, func(t *testing.T) {
-		r := newRest()
-		require.Zero(t, rested(r, 100, 200, restFor), "a quiet stream")
-		require.Zero(t, rested(r, 100, leastRead, soon), "large pieces")
-		require.Zero(t, rested(r, 100, 200, restWaited-1), "reads that found something there, as over TLS")
-		require.Zero(t, rested(r, restAfter-1, 200, soon))
-		require.Zero(t, rested(r, 1, 200, restFor))
-		require.Zero(t, rested(r, restAfter-1, 200, soon), "counted from the start again")
-		require.Equal(t, 3*restFor, rested(r, 3, 200, soon))
-		require.Zero(t, rested(r, 1, 200, 0), "what came meanwhile is followed by the next read at once")
-		require.Equal(t, restFor, rested(r, 1, 200, soon))
+		r := newRest(nil)
+		require.Zero(t, rested(t, r, 100, 200, restFor), "a quiet stream")
+		require.Zero(t, rested(t, r, 100, leastRead, soon), "large pieces")
+		require.Zero(t, rested(t, r, 100, 200, restWaited-1), "reads that found something there, as over TLS")
+		require.Zero(t, rested(t, r, restAfter-1, 200, soon))
+		require.Zero(t, rested(t, r, 1, 200, restFor))
+		require.Zero(t, rested(t, r, restAfter-1, 200, soon), "counted from the start again")
+		require.Equal(t, 3*restFor, rested(t, r, 3, 200, soon))
+		require.Zero(t, rested(t, r, 1, 200, 0), "what came meanwhile is followed by the next read at once")
+		require.Equal(t, restFor, rested(t, r, 1, 200, soon))
 	})
 }
 
 func TestNoRestWhileSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRest()
+		r := newRest(nil)
 		r.prompt()
-		require.Zero(t, rested(r, 100, 200, restFor/2))
+		require.Zero(t, rested(t, r, 100, 200, restFor/2))
 		<-time.After(promptFor)
-		require.Equal(t, restFor, rested(r, 1, 200, restFor/2))
+		require.Equal(t, restFor, rested(t, r, 1, 200, restFor/2))
 	})
 }
 

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -22,7 +23,7 @@ func (c *Client) stream(ctx context.Context, l *link, pos stream.Position, db in
 	c.enter(PhaseStreaming)
 	feed := newFeeder(c.sink, pos, db)
 	ack := newAcker(l, c.acks, c.opts.AckBehind, c.State().Peer.Server.readsFACK(), &c.opts.Observer)
-	in, pause := newInflow(), newRest()
+	in, pause := newInflow(), newRest(l.raw)
 	done := make(chan struct{})
 	var others sync.WaitGroup
 	others.Go(func() { c.read(l, in, pause) })
@@ -62,7 +63,10 @@ func (c *Client) read(l *link, in *inflow, pause *rest) {
 			in.end(closedByPeer(err))
 			return
 		}
-		pause.take(n, called, now)
+		if err := pause.take(n, called, now); err != nil {
+			in.end(fmt.Errorf("rest between reads: %w", err))
+			return
+		}
 	}
 }
 
