@@ -74,7 +74,7 @@ func deal(plans []plan, rng *rand.Rand, times int) (all bool) {
 }
 
 // One world after another, with faults as the seed draws them, until AOFSIDECAR_SOAK_DURATION is over: it runs only where that is set. AOFSIDECAR_SOAK_SERVERS names servers or a family (redis, valkey);
-// AOFSIDECAR_SOAK_WORLD=seed runs that one world; AOFSIDECAR_SOAK_FAULTS leaves only the faults with that in their names.
+// AOFSIDECAR_SOAK_WORLD=seed runs that one world; AOFSIDECAR_SOAK_FAULTS leaves only the faults with that in their names, or, with | in it, with one of these.
 func TestSoak(t *testing.T) {
 	text, one := os.Getenv("AOFSIDECAR_SOAK_DURATION"), os.Getenv("AOFSIDECAR_SOAK_WORLD")
 	if text == "" && one == "" {
@@ -123,7 +123,7 @@ func soakPlan(seed uint64, families []testenv.Family) plan {
 	}
 	// What has to be prepared comes from here, for a world draws only what has not.
 	for _, f := range faults() {
-		if f.prepare != nil && f.fitsIn(&p) && strings.Contains(f.name, p.only) && (rng.IntN(4) == 0 || p.only != "") {
+		if f.prepare != nil && f.fitsIn(&p) && p.wants(&f) && (rng.IntN(4) == 0 || p.only != "") {
 			p.extra = append(p.extra, f)
 		}
 	}

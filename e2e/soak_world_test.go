@@ -37,10 +37,15 @@ type plan struct {
 	longest time.Duration // of a fault
 	script  []fault       // in this order; empty: turns of them are drawn
 	extra   []fault       // those to be prepared that may be drawn
-	only    string        // a part of the names of those that may be drawn; "": all
+	only    string        // parts, between |, of the names of those that may be drawn; "": all
 	home    string        // what the sidecar's directories are made in; "": the test's own
 	program string        // what is run as the sidecar
 	anyTime bool          // clocks are wrong: what is restored to a time is not held to that
+}
+
+// wants reports whether a fault may be drawn.
+func (p *plan) wants(f *fault) bool {
+	return slices.ContainsFunc(strings.Split(p.only, "|"), func(part string) bool { return strings.Contains(f.name, part) })
 }
 
 // newPlan draws a plan; the seed alone says what it is, but for the server.
@@ -251,7 +256,7 @@ func (w *world) pick(all []fault) *fault {
 // possible are the faults of which nothing has to be prepared, or was.
 func (w *world) possible() []fault {
 	return append(slices.DeleteFunc(faults(), func(f fault) bool {
-		return f.prepare != nil || !f.fitsIn(&w.plan) || !strings.Contains(f.name, w.only)
+		return f.prepare != nil || !f.fitsIn(&w.plan) || !w.wants(&f)
 	}), w.extra...)
 }
 
