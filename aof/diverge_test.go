@@ -171,6 +171,8 @@ func (p *parting) run(steps int) {
 	p.armed = 0
 	if pos, _, err := p.l.Resume(); err == nil && accepts(p.now, pos) {
 		require.NoError(p.t, p.l.Continue(p.t.Context(), p.now.idNow()))
+		p.now.add("PING") // behind what it is ahead of: what the tail has besides goes
+		p.now.add("PING")
 		require.NoError(p.t, feeder{h: p.now}.feed(p.t.Context(), p.l, pos.Offset, p.now.end()))
 	} else {
 		p.full()

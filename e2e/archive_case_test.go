@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -81,10 +82,22 @@ func (a *archive) newMirror(t *testing.T, upstream string, set ...string) mirror
 // command runs a command about the archive.
 func (a *archive) command(t *testing.T, args ...string) result {
 	t.Helper()
+	return a.commandOf(t, []string{program}, args...)
+}
+
+// commandFor is command, and kills it after a while.
+func (a *archive) commandFor(t *testing.T, limit time.Duration, args ...string) result {
+	t.Helper()
+	return a.commandOf(t, []string{"timeout", "--signal=KILL", strconv.FormatFloat(limit.Seconds(), 'f', 3, 64), program}, args...)
+}
+
+func (a *archive) commandOf(t *testing.T, runs []string, args ...string) result {
+	t.Helper()
+	args = slices.Concat(runs[1:], args)
 	for _, setting := range a.set {
 		args = append(args, "--set", setting)
 	}
-	got := commandWith(t, a.env, program, args...)
+	got := commandWith(t, a.env, runs[0], args...)
 	require.NotContains(t, got.stdout+got.stderr, s3gateway.SecretKey)
 	return got
 }

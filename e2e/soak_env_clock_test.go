@@ -18,9 +18,7 @@ import (
 // its time is restored what came before the first jump; for times after one that was too far ahead, what there was before it, until a full resync begins a timeline with the right time.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
-	seed := newSeed(t)
-	families := testenv.Servers(t)
-	c := newClockCase(t, families[seed%uint64(len(families))], seed)
+	c := newClockCase(t)
 	first := c.note()
 	c.jump(2 * time.Hour)
 	jumped, err := offsetOf(t.Context(), c.upstream)
@@ -74,10 +72,10 @@ type clockCase struct {
 	tr       *traffic
 }
 
-func newClockCase(t *testing.T, family testenv.Family, seed uint64) *clockCase {
+func newClockCase(t *testing.T) *clockCase {
 	t.Helper()
-	c := &clockCase{t: t, clock: testenv.NewClock(t), archive: newArchive(t, true)}
-	c.upstream = testenv.StartServer(t, family, testenv.WithConfig("repl-backlog-size 2mb"))
+	upstream, seed := drawUpstream(t, testenv.WithConfig("repl-backlog-size 2mb"))
+	c := &clockCase{t: t, upstream: upstream, clock: testenv.NewClock(t), archive: newArchive(t, true)}
 	// No FLUSHALL: a moment before one is another chain's, and asks for another command.
 	work := newWorkload(t, seed, c.upstream, workload.Options{NoFlush: true, NoFieldTTL: true, LongExpiry: true})
 	write(t, c.upstream, work, 300)
@@ -139,10 +137,8 @@ func (c *clockCase) requireRestored(p archivePoint, args []string) restoration {
 // Two sidecars on one prefix whose clocks are two years apart: one ships, the other waits for as long as ever, and takes over when the first is gone. What both have shipped is restored.
 func TestClocksOfTwoSidecarsDisagree(t *testing.T) {
 	t.Parallel()
-	seed := newSeed(t)
-	families := testenv.Servers(t)
-	family := families[seed%uint64(len(families))]
-	upstream := testenv.StartServer(t, family)
+	upstream, _ := drawUpstream(t)
+	family := upstream.Family
 	a := newArchive(t, true)
 	binary := testenv.BuildOnClock(t)
 	var sidecars []mirror

@@ -20,10 +20,8 @@ import (
 // The disk has space, but no more files: no increment and no base can be begun, and a full resync's snapshot cannot be taken. The stream goes on into the increment that there is, and all the rest when there are files again.
 func TestDiskWithoutInodes(t *testing.T) {
 	t.Parallel()
-	seed := newSeed(t)
-	families := testenv.Servers(t)
-	family := families[seed%uint64(len(families))]
-	upstream := testenv.StartServer(t, family)
+	upstream, seed := drawUpstream(t)
+	family := upstream.Family
 	proxy := testenv.NewProxy(t, upstream.Addr())
 	m := newMirrorOnDisk(t, "size=64m,nr_inodes=40", proxy.Addr(), "aof.increment-size=64kb", "aof.auto-aof-rewrite-percentage=0", "rewrite.interval=0s")
 	m.start(t)
@@ -80,10 +78,8 @@ func takeInodes(t *testing.T, dir string) (give func()) {
 // The archive is away, what waits for it fills the disk, and somebody else takes the rest: the oldest of it goes before the mirror stops. The gap is told, and behind it all is restored.
 func TestDiskFullOfWhatWaitsForTheArchive(t *testing.T) {
 	t.Parallel()
-	seed := newSeed(t)
-	families := testenv.Servers(t)
-	family := families[seed%uint64(len(families))]
-	upstream := testenv.StartServer(t, family)
+	upstream, _ := drawUpstream(t)
+	family := upstream.Family
 	a := newArchive(t, true)
 	m := newMirrorOnDisk(t, "size=48m", upstream.Addr(), append(a.set, "aof.increment-size=1mb", "aof.auto-aof-rewrite-percentage=0", "rewrite.interval=0s", "aof.max-disk=100%")...)
 	m.Env(a.env...)
@@ -144,10 +140,8 @@ func fillUp(t *testing.T, name string) {
 // What is restored does not fit on the disk, by its bytes or by its files: the restore says so and leaves the target as it was, and the next one, with space, needs no force.
 func TestRestoreOntoAFullDisk(t *testing.T) {
 	t.Parallel()
-	seed := newSeed(t)
-	families := testenv.Servers(t)
-	family := families[seed%uint64(len(families))]
-	upstream := testenv.StartServer(t, family)
+	upstream, seed := drawUpstream(t)
+	family := upstream.Family
 	ballast(t, upstream, seed, 6<<20)
 	a := newArchive(t, false)
 	m := a.newMirror(t, upstream.Addr())

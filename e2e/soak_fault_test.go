@@ -17,7 +17,8 @@ type fault struct {
 	part part
 	// fits reports whether it can happen in a world; nil: always. Nothing is running then.
 	fits func(*plan) bool
-	// prepare changes the plan of a world to which it will happen, when nothing is running yet; nil: nothing. Of what has to be there from the start (a mount, a namespace), w.Cleanup gets rid.
+	// prepare changes the plan of a world to which it will happen, when nothing is running yet; nil: nothing. It is called once, before those of the faults behind it in the list. Of what has to be there from the
+	// start (a mount, a namespace), w.Cleanup gets rid.
 	prepare func(w *world)
 	// strike lets it happen; heal ends it.
 	strike func(w *world) (heal func())
@@ -32,6 +33,9 @@ const (
 	ofStore        part = "store"
 	ofUpstreamLink part = "link to the upstream"
 	ofStoreLink    part = "link to the store"
+	ofDisk         part = "disk"
+	ofClock        part = "clock"
+	ofCable        part = "cable"
 	everything     part = "everything"
 )
 

@@ -74,7 +74,7 @@ func deal(plans []plan, rng *rand.Rand, times int) (all bool) {
 }
 
 // One world after another, with faults as the seed draws them, until AOFSIDECAR_SOAK_DURATION is over: it runs only where that is set. AOFSIDECAR_SOAK_SERVERS names servers or a family (redis, valkey);
-// AOFSIDECAR_SOAK_WORLD=seed runs that one world; AOFSIDECAR_SOAK_FAULTS leaves only the faults with that in their names.
+// AOFSIDECAR_SOAK_WORLD=seed runs that one world; AOFSIDECAR_SOAK_FAULTS leaves only the faults with that in their names, or, with | in it, with one of these.
 func TestSoak(t *testing.T) {
 	text, one := os.Getenv("AOFSIDECAR_SOAK_DURATION"), os.Getenv("AOFSIDECAR_SOAK_WORLD")
 	if text == "" && one == "" {
@@ -122,10 +122,9 @@ func soakPlan(seed uint64, families []testenv.Family) plan {
 		p.turns, p.longest = 4, time.Minute
 	}
 	// What has to be prepared comes from here, for a world draws only what has not.
-	for _, i := range rng.Perm(len(faults())) {
-		if f := faults()[i]; f.prepare != nil && f.fitsIn(&p) && rng.IntN(6) == 0 {
+	for _, f := range faults() {
+		if f.prepare != nil && f.fitsIn(&p) && p.wants(&f) && (rng.IntN(4) == 0 || p.only != "") {
 			p.extra = append(p.extra, f)
-			break
 		}
 	}
 	return p
@@ -142,6 +141,7 @@ type worldCounts struct {
 	Left                         int   // of Boots: of what a SIGKILL left
 	Heard                        testenv.Heard
 	Unfinished                   int // of Kills: with a rewrite or a snapshot half written
+	Full                         int // disks that were, with nothing else wrong
 	Impatient                    int // sidecars that were started again because they waited before the next snapshot
 }
 
@@ -205,6 +205,7 @@ func (s *soakTotals) add(c *worldCounts) {
 	s.sum.Heard.Facks += c.Heard.Facks
 	s.sum.Heard.Facked += c.Heard.Facked
 	s.sum.Unfinished += c.Unfinished
+	s.sum.Full += c.Full
 	s.sum.Impatient += c.Impatient
 }
 
@@ -230,6 +231,7 @@ func (s *soakTotals) String() string {
 	row("acknowledged", fmt.Sprintf("%d times, %d bytes", s.sum.Heard.Facks, s.sum.Heard.Facked))
 	row("logs held to what was acknowledged", fmt.Sprintf("%d (%d bytes), %d after SIGKILL, %d of these in a rewrite or a snapshot", s.sum.Checks, s.sum.Checked, s.sum.Kills, s.sum.Unfinished))
 	row("archives held to that", s.sum.Shipped)
+	row("sidecars that ran out of space", s.sum.Full)
 	row("started again for want of patience", s.sum.Impatient)
 	row("lost", s.sum.Lost)
 	row("failures", s.failures)

@@ -37,10 +37,15 @@ type plan struct {
 	longest time.Duration // of a fault
 	script  []fault       // in this order; empty: turns of them are drawn
 	extra   []fault       // those to be prepared that may be drawn
-	only    string        // a part of the names of those that may be drawn; "": all
+	only    string        // parts, between |, of the names of those that may be drawn; "": all
 	home    string        // what the sidecar's directories are made in; "": the test's own
 	program string        // what is run as the sidecar
 	anyTime bool          // clocks are wrong: what is restored to a time is not held to that
+}
+
+// wants reports whether a fault may be drawn.
+func (p *plan) wants(f *fault) bool {
+	return slices.ContainsFunc(strings.Split(p.only, "|"), func(part string) bool { return strings.Contains(f.name, part) })
 }
 
 // newPlan draws a plan; the seed alone says what it is, but for the server.
@@ -87,6 +92,9 @@ type world struct {
 	witness  *testenv.Witness // the link from the sidecar to the upstream; it holds the sidecar to what it acknowledges
 	toStore  *testenv.Proxy   // the link from the sidecar to the gateway
 	archive  *archive
+	disk     *testenv.Disk  // what the sidecar's directory is on; nil: the test's
+	clock    *testenv.Clock // that the sidecar goes by; nil: the machine's
+	cable    *cable         // between the sidecar and the links; nil: there is none
 	m        mirror
 	until    time.Time // when no other turn is begun; zero: after all of them
 
@@ -107,11 +115,7 @@ func newWorld(t *testing.T, p plan) *world {
 	if w.home == "" {
 		w.home = t.TempDir()
 	}
-	for _, f := range slices.Concat(w.script, w.extra) {
-		if f.prepare != nil {
-			f.prepare(w)
-		}
-	}
+	w.prepare()
 	t.Logf("world %d: %s", p.seed, w.String())
 	w.upstream = w.newUpstream()
 	w.work = newWorkload(t, p.seed, w.upstream, workload.Options{NoFieldTTL: p.family.Has(testenv.FieldTTLReplayHazard)})
@@ -126,14 +130,35 @@ func newWorld(t *testing.T, p plan) *world {
 	if w.sealed {
 		w.archive.seal(t)
 	}
-	w.m = newMirrorOf(t, w.program, filepath.Join(w.home, "mirror"), w.witness.Addr(), append(slices.Clone(w.archive.set), w.set...)...)
-	w.m.Env(w.archive.env...)
+	w.m = w.newSidecar()
 	t.Cleanup(w.end)
 	w.record()
 	w.m.start(t)
 	w.flow()
 	w.comeBack()
 	return w
+}
+
+// prepare prepares what the faults that may strike need, each once, in the order of the list.
+func (w *world) prepare() {
+	all := slices.Concat(w.script, w.extra)
+	for _, f := range faults() {
+		if f.prepare != nil && slices.ContainsFunc(all, func(g fault) bool { return g.name == f.name }) {
+			f.prepare(w)
+		}
+	}
+}
+
+// newSidecar is a sidecar on the two links, over a cable if there is one.
+func (w *world) newSidecar() mirror {
+	runs, upstream, set := w.program, w.witness.Addr(), append(slices.Clone(w.archive.set), w.set...)
+	if w.cable != nil {
+		runs, upstream = w.cable.side.Program(w.T, w.program), w.cable.leadTo(w.T, upstream)
+		set = append(set, "archive.s3.endpoint=http://"+w.cable.leadTo(w.T, w.toStore.Addr()))
+	}
+	m := newMirrorOf(w.T, runs, filepath.Join(w.home, "mirror"), upstream, set...)
+	m.Env(w.archive.env...)
+	return m
 }
 
 // newUpstream starts a server that can be the upstream.
@@ -211,7 +236,9 @@ func (w *world) draw(n int) *fault {
 	if len(w.script) > 0 {
 		return &w.script[n%len(w.script)]
 	}
-	return w.pick(w.possible())
+	all := w.possible()
+	require.NotEmpty(w, all, "faults with %q in their names", w.only)
+	return w.pick(all)
 }
 
 // pick draws one, those that are about the sidecar itself more often.
@@ -229,7 +256,7 @@ func (w *world) pick(all []fault) *fault {
 // possible are the faults of which nothing has to be prepared, or was.
 func (w *world) possible() []fault {
 	return append(slices.DeleteFunc(faults(), func(f fault) bool {
-		return f.prepare != nil || !f.fitsIn(&w.plan) || !strings.Contains(f.name, w.only)
+		return f.prepare != nil || !f.fitsIn(&w.plan) || !w.wants(&f)
 	}), w.extra...)
 }
 

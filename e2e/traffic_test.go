@@ -15,6 +15,14 @@ import (
 	"github.com/aofsidecar/aofsidecar/internal/testenv/workload"
 )
 
+// drawUpstream starts an upstream of a family that the seed draws.
+func drawUpstream(t *testing.T, options ...testenv.Option) (upstream *testenv.Server, seed uint64) {
+	t.Helper()
+	seed = newSeed(t)
+	families := testenv.Servers(t)
+	return testenv.StartServer(t, families[seed%uint64(len(families))], options...), seed
+}
+
 // traffic is a workload that runs beside a test.
 //
 // It writes at a pace that the upstream's default backlog allows for: a sidecar that was killed goes back to its last mark, which is up to

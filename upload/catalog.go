@@ -41,9 +41,11 @@ type ArchivedTimeline struct {
 	// Taken is the last epoch that began with it as the holder's present timeline, or Epoch: of two sidecars that take turns, each with a log of its own, the one
 	// that ships has the newest state, whichever timeline is older.
 	Taken int64
-	// Shipped is up to where all of it was stored, as the last lease says that spoke of this timeline: at least that much was. nil: none did. A hole behind it is
-	// where a sidecar was killed with several segments on their way, or where it is at work right now.
+	// Shipped is up to where the timeline was confirmed, as those said who spoke of it: the lease, and the records of epochs. A hole behind it is where a
+	// sidecar was killed with several segments on their way, or where it is at work right now. nil: nobody spoke, or somebody has stored more of it since and said nothing.
 	Shipped *stream.Offset
+	// Once is the greatest offset up to which anybody ever said that it was stored; 0: nobody did.
+	Once stream.Offset
 	// Pin is set while the timeline is pinned.
 	Pin *PinRecord
 	// Moments are the places before a FLUSHALL that are kept, ascending.
@@ -74,7 +76,7 @@ type ArchivedSegment struct {
 // ReadCatalog lists an archive. It reads names, and the small records of the lease, timelines and epochs, no data. Errors are the store's.
 func ReadCatalog(ctx context.Context, store Store) (*Catalog, error) {
 	b := builder{store: store, timelines: map[string]*ArchivedTimeline{}, pinned: map[string]bool{}}
-	b.lease, b.leaseErr = ReadLease(ctx, store) // first: what is shipped meanwhile is neither a loss nor a hole
+	b.readLease(ctx) // first: what is shipped meanwhile is neither a loss nor a hole
 	if err := b.list(ctx, TimelinesPrefix()); err != nil {
 		return nil, err
 	}
@@ -120,6 +122,15 @@ type builder struct {
 	mu            sync.Mutex
 	damaged       []*DamagedError
 	damagedEpochs []int64
+}
+
+// readLease reads the lease, which says nothing if it is damaged.
+func (b *builder) readLease(ctx context.Context) {
+	var damaged *DamagedError
+	b.lease, _, damaged, b.leaseErr = examineLease(ctx, b.store)
+	if damaged != nil {
+		b.damaged = append(b.damaged, damaged)
+	}
 }
 
 // excuse notes a record that is damaged, and is no error then.
@@ -194,10 +205,12 @@ func (b *builder) name(obj Object) {
 
 // finish reads the records, and applies them.
 func (b *builder) finish(ctx context.Context) error {
-	oldest, some := b.epochs()
-	takeovers, err := b.takeovers(ctx, oldest, some)
-	if err != nil {
-		return err
+	var takeovers []EpochRecord
+	if oldest, some := b.epochs(); some {
+		var err error
+		if takeovers, err = b.takeovers(ctx, oldest); err != nil {
+			return err
+		}
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(recordsAtOnce)
@@ -215,22 +228,32 @@ func (b *builder) finish(ctx context.Context) error {
 	return nil
 }
 
-// spoken notes of each timeline what the last lease said that spoke of it: the one that is there, or one that an epoch's record has kept. Without the record
-// of an epoch nobody knows which was the last.
+// spoken notes of each timeline what was said of it. The last who spoke has the last word, unless a later epoch has stored a segment of the timeline: a lease speaks of one
+// timeline, and its holder may have gone on to another; who ships without a lease says nothing; and a lease may be damaged, removed or rolled back. Without the record of an epoch nobody
+// knows who spoke last.
 func (b *builder) spoken(epochs []EpochRecord) {
 	slices.SortFunc(epochs, func(x, y EpochRecord) int { return cmp.Compare(x.Epoch, y.Epoch) })
-	note := func(id string, to stream.Offset) {
+	last := map[string]int64{} // the least epoch that could have stored more since
+	note := func(id string, to stream.Offset, epoch int64) {
 		if t, ok := b.timelines[id]; ok {
-			t.Shipped = &to
+			t.Once, last[id] = max(t.Once, to), max(last[id], epoch)
 		}
 	}
 	for i := range epochs {
-		if s := epochs[i].Shipped; s != nil && len(b.damagedEpochs) == 0 {
-			note(s.Timeline, s.Offset)
+		for _, said := range epochs[i].Shipped {
+			note(said.Timeline, said.Offset, epochs[i].Epoch)
 		}
 	}
+	if len(b.damagedEpochs) > 0 {
+		clear(last)
+	}
 	if b.leaseErr == nil && b.lease.Timeline != "" {
-		note(b.lease.Timeline, b.lease.Offset)
+		note(b.lease.Timeline, b.lease.Offset, b.lease.Epoch+1)
+	}
+	for id, epoch := range last {
+		if t := b.timelines[id]; !t.wroteFrom(epoch) {
+			t.Shipped = &t.Once
+		}
 	}
 }
 
@@ -248,12 +271,14 @@ func (b *builder) epochs() (oldest int64, some bool) {
 	return oldest, some
 }
 
-// takeovers reads the records of the epochs that can have an older one's objects behind their beginning, and of the oldest: it says whose turn it was.
-func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]EpochRecord, error) {
-	if !some {
-		return nil, nil
-	}
+// maxEpochs bounds the records that are read, about fifty megabytes of them: a month of a sidecar that is started again every ten seconds.
+const maxEpochs = 1 << 18
+
+// takeovers reads the records of the epochs that can have an older one's objects behind their beginning, and of the oldest: it says whose turn it was. What they say of timelines
+// that are not there is left out, and who wrote them.
+func (b *builder) takeovers(ctx context.Context, oldest int64) ([]EpochRecord, error) {
 	var (
+		some    int
 		mu      sync.Mutex
 		records []EpochRecord
 	)
@@ -267,6 +292,9 @@ func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]Epo
 		if !ok {
 			continue
 		}
+		if some++; some > maxEpochs {
+			return nil, errors.Join(&StoreError{Op: "list", Key: EpochsPrefix(), Code: "TooManyObjects", Err: fmt.Errorf("there are more than %d records: no archive has so many", maxEpochs)}, g.Wait())
+		}
 		g.Go(func() error {
 			rec, err := readEpoch(gctx, b.store, n)
 			if err != nil {
@@ -274,11 +302,32 @@ func (b *builder) takeovers(ctx context.Context, oldest int64, some bool) ([]Epo
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			records = append(records, rec)
+			records = append(records, b.relevant(&rec))
 			return nil
 		})
 	}
 	return records, g.Wait()
+}
+
+// relevant is what a record says of the timelines that are there, of each once.
+func (b *builder) relevant(rec *EpochRecord) EpochRecord {
+	r := EpochRecord{Epoch: rec.Epoch}
+	if t := b.timelines[rec.Timeline]; t != nil {
+		r.Timeline, r.Offset = t.ID, rec.Offset
+	}
+	for _, older := range rec.Older {
+		if t := b.timelines[older.Timeline]; t != nil {
+			if _, twice := r.cut(t.ID); !twice {
+				r.Older = append(r.Older, OlderCut{Timeline: t.ID, Offset: older.Offset})
+			}
+		}
+	}
+	for _, said := range rec.Shipped {
+		if t := b.timelines[said.Timeline]; t != nil {
+			r.confirms(t.ID, said.Offset)
+		}
+	}
+	return r
 }
 
 // records reads those of a timeline. One without its own was created by the first who wrote to it. A pin that cannot be read is a pin.

@@ -54,11 +54,11 @@ func TestRottenObjects(t *testing.T) {
 		store.rotten = map[string]bool{last.String(): true, inv.Bases[0].String(): true, EpochKey(1): true, PinKey(id): true, TimelineKey(id): true, LeaseKey(): true}
 		c, err := ReadCatalog(t.Context(), store)
 		require.NoError(t, err)
-		require.Len(t, c.Damaged, 3)
+		require.Len(t, c.Damaged, 4)
 		require.Equal(t, PinDamaged, c.Timelines[0].Pin.Reason)
 		rep, err := VerifyArchive(t.Context(), store, VerifyOptions{Level: VerifyDeep})
 		require.NoError(t, err)
-		require.Len(t, rep.Damaged, 5)
+		require.Len(t, rep.Damaged, 6)
 		lease, err := ReadLease(t.Context(), store)
 		require.NoError(t, err)
 		require.Equal(t, LeaseRecord{}, lease, "of nobody")

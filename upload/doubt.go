@@ -74,6 +74,11 @@ func (t *ArchivedTimeline) wrote(epoch int64) bool {
 		slices.ContainsFunc(t.Segments, func(s ArchivedSegment) bool { return s.Epoch == epoch })
 }
 
+// wroteFrom reports whether an epoch from that one on wrote a segment of the timeline that is there.
+func (t *ArchivedTimeline) wroteFrom(epoch int64) bool {
+	return slices.ContainsFunc(t.Segments, func(s ArchivedSegment) bool { return s.Epoch >= epoch })
+}
+
 // lost does without the records of epochs that are damaged. Whose turn such an epoch was, what it wrote tells: its present timeline is the youngest of those.
 func (b *builder) lost() {
 	for _, epoch := range b.damagedEpochs {

@@ -21,11 +21,22 @@ type EpochRecord struct {
 	Timeline string        `json:"timeline"` // the holder's present one
 	Offset   stream.Offset `json:"offset"`   // up to where the holder found it stored without a hole, and goes on
 	Older    []OlderCut    `json:"older,omitempty"`
-	// Shipped is what the lease said that was there before: nobody else remembers it. nil: it said nothing.
-	Shipped *ShippedTo `json:"shipped,omitempty"`
+	// Shipped is up to where timelines were confirmed, as the lease said that was there before, which nobody else remembers, or as the holder found it.
+	Shipped []ShippedTo `json:"shipped,omitempty"`
 }
 
-// ShippedTo is up to where all of a timeline is stored.
+// confirms notes up to where a timeline was confirmed.
+func (r *EpochRecord) confirms(timeline string, to stream.Offset) {
+	for i := range r.Shipped {
+		if s := &r.Shipped[i]; s.Timeline == timeline {
+			s.Offset = max(s.Offset, to)
+			return
+		}
+	}
+	r.Shipped = append(r.Shipped, ShippedTo{Timeline: timeline, Offset: to})
+}
+
+// ShippedTo is up to where a timeline was confirmed: there was a base, and all behind it up to there.
 type ShippedTo struct {
 	Timeline string        `json:"timeline"`
 	Offset   stream.Offset `json:"offset"`

@@ -121,11 +121,12 @@ func (h *history) restorable() bool {
 	return ok
 }
 
-// storedTo is up to where all is stored without a hole; 0: nothing is. What is on its way does not count.
-func (h *history) storedTo() stream.Offset {
+// confirmed is up to where there is a base and all behind it; 0: nowhere. What is on its way does not count, nor what is behind a gap that no base has closed.
+func (h *history) confirmed() stream.Offset {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.chain.end
+	off, _ := h.chain.shipped()
+	return off
 }
 
 // noteStored tells everybody how far the shipping is.
@@ -135,11 +136,11 @@ func (h *history) noteStored() {
 	end := h.chain.end
 	h.progress.stored(h.id, &h.chain)
 	h.mu.Unlock()
-	if h.lease != nil {
-		h.lease.shipped(h.id, end)
-	}
 	if !ok {
 		return
+	}
+	if h.lease != nil {
+		h.lease.shipped(h.id, off)
 	}
 	off = min(off, end) // a base may be ahead of what is stored before it
 	line, _, found := h.line(h.id)

@@ -27,6 +27,16 @@ type mortal struct {
 	late  []func() // what arrives later
 }
 
+// died reports whether it has.
+func (m *mortal) died() bool {
+	select {
+	case <-m.dead:
+		return true
+	default:
+		return false
+	}
+}
+
 var errKilled = errors.New("killed")
 
 func newMortal(m *memStore, rng *rand.Rand, left int) *mortal {

@@ -138,6 +138,9 @@ func (l *leaser) take(ctx context.Context, prev LeaseRecord, etag string) (*leas
 	if err != nil {
 		return nil, err
 	}
+	if epoch > prev.Epoch+1 { // somebody has shipped since who did not write it, so it is not the last word
+		prev.Timeline, prev.Offset, prev.ReplID = "", 0, ""
+	}
 	rec := LeaseRecord{
 		Epoch: epoch, Holder: l.holder, Host: l.host, TTLMilli: l.ttl.Milliseconds(),
 		Timeline: prev.Timeline, Offset: prev.Offset, ReplID: prev.ReplID,
@@ -157,16 +160,29 @@ func (l *leaser) read(ctx context.Context) (LeaseRecord, string, error) {
 	return readLease(ctx, l.store)
 }
 
+// readLease returns the lease and its ETag. What is no record is one of nobody.
 func readLease(ctx context.Context, store Store) (LeaseRecord, string, error) {
-	var rec LeaseRecord
+	rec, etag, _, err := examineLease(ctx, store)
+	return rec, etag, err
+}
+
+// examineLease is readLease that says of what is no record why.
+func examineLease(ctx context.Context, store Store) (rec LeaseRecord, etag string, damaged *DamagedError, err error) {
 	text, obj, err := getRecord(ctx, store, LeaseKey())
-	if _, damaged := errors.AsType[*DamagedError](err); err != nil && !damaged {
-		return LeaseRecord{}, "", err
+	damaged, ok := errors.AsType[*DamagedError](err)
+	switch {
+	case err != nil && !ok:
+		return LeaseRecord{}, "", nil, err
+	case ok:
+	case json.Unmarshal(text, &rec) != nil:
+		damaged = &DamagedError{Key: LeaseKey(), What: "it is no JSON of a lease"}
+	case rec.Epoch < 0 || rec.Epoch > maxEpoch || rec.TTLMilli < 0:
+		damaged = &DamagedError{Key: LeaseKey(), What: "it has numbers that no lease has"}
 	}
-	if json.Unmarshal(text, &rec) != nil || rec.Epoch < 0 || rec.Epoch > maxEpoch || rec.TTLMilli < 0 {
+	if damaged != nil {
 		rec = LeaseRecord{}
 	}
-	return rec, obj.ETag, nil
+	return rec, obj.ETag, damaged, nil
 }
 
 // ReadLease returns who ships to an archive; ErrNotFound: nobody ever did with a lease.
@@ -462,12 +478,12 @@ func (h *lease) shipped(timeline string, offset stream.Offset) {
 	}
 }
 
-// announce writes at once which history is shipped from now on, if that is not written yet, and up to where all of the timeline is stored. Whoever finds the archive's end encrypted
+// announce writes at once which history is shipped from now on, if that is not written yet, and up to where the timeline was confirmed. Whoever finds the archive's end encrypted
 // knows from it whether its own log is of that history, so nothing of another one may be shipped before.
-func (h *lease) announce(ctx context.Context, timeline string, stored stream.Offset, id stream.ReplID) error {
+func (h *lease) announce(ctx context.Context, timeline string, confirmed stream.Offset, id stream.ReplID) error {
 	h.mu.Lock()
 	if h.end.timeline != timeline {
-		h.end = shippedEnd{timeline: timeline, offset: stored}
+		h.end = shippedEnd{timeline: timeline, offset: confirmed}
 	}
 	h.end.replID = id
 	written := h.said.timeline == timeline && h.said.replID == id

@@ -35,7 +35,7 @@ func (p *parcel) start(ctx context.Context) error {
 	h := p.h
 	if h.lease != nil {
 		err := h.persist(ctx, "announce the history", func(err error) bool { return errors.Is(err, ErrLeaseLost) }, func() error {
-			return h.lease.announce(ctx, h.id, h.storedTo(), p.seg.To.Position.ReplID)
+			return h.lease.announce(ctx, h.id, h.confirmed(), p.seg.To.Position.ReplID)
 		})
 		if err != nil {
 			return err

@@ -43,7 +43,7 @@ type Plan struct {
 	Cut      Cut
 	// Window is where the target lies.
 	Window Window
-	// Hole says, where it is not nil, that there is more of the timeline behind a hole, of which no lease says that it is whole: the target was the newest state, and that is
+	// Hole says, where it is not nil, that there is more of the timeline behind a hole, of which nobody says that it was confirmed: the target was the newest state, and that is
 	// before the hole.
 	Hole *HoleError
 	// Doubt says, where it is not nil, that the timeline was asked for by name and that the plan takes what may not count.
@@ -87,7 +87,7 @@ type HoleError struct {
 	Missing  stream.Range
 	// Window is what can be restored before the hole.
 	Window Window
-	// Shipped is up to where a lease says that all was stored; nil: none does.
+	// Shipped is up to where all was confirmed, as far as somebody said; nil: nobody did.
 	Shipped *stream.Offset
 }
 
@@ -95,7 +95,7 @@ type HoleError struct {
 func (e *HoleError) Error() string {
 	said := ""
 	if e.Shipped != nil {
-		said = fmt.Sprintf(", and %s said that all up to %d was stored", LeaseKey(), *e.Shipped)
+		said = fmt.Sprintf(", and all up to %d was confirmed as stored", *e.Shipped)
 	}
 	return fmt.Sprintf("timeline %s lacks the bytes behind offset %d, up to %d%s; before the hole there is %v",
 		e.Timeline, e.Missing.From, e.Missing.To, said, e.Window)
@@ -206,9 +206,9 @@ func (c *Catalog) choose(target Target) (*ArchivedTimeline, error) {
 	return chosen, nil
 }
 
-// planEnd plans for the end of everything that is there. A hole before it is an error, not an end, unless it begins where a lease says that all is stored, or behind:
-// segments are stored out of order, so a sidecar that is killed leaves such a hole, and one at work has it. Nothing that was confirmed is behind it, but what the holder confirmed
-// since it renewed its lease, which is a third of a TTL; the same is not missed either where it is the end that somebody removes.
+// planEnd plans for the end of everything that is there. A hole before it is an error, not an end, unless it begins where the last word is that all was confirmed, or behind:
+// segments are stored out of order, so a sidecar that is killed leaves such a hole, and one at work has it. Nothing that was confirmed is behind it, but what was since the last renewal of
+// the lease, at most a TTL ago; the same is not missed either where it is the end that somebody removes.
 func (t *ArchivedTimeline) planEnd(windows []Window) (*Plan, error) {
 	base := t.Bases[len(t.Bases)-1]
 	w := windows[len(windows)-1]
@@ -226,7 +226,7 @@ func (t *ArchivedTimeline) planEnd(windows []Window) (*Plan, error) {
 	return p, nil
 }
 
-// unconfirmed reports whether nothing behind an offset had been stored without a hole when a lease last spoke of the timeline.
+// unconfirmed reports whether nothing behind an offset had been confirmed when somebody last spoke of the timeline.
 func (t *ArchivedTimeline) unconfirmed(behind stream.Offset) bool {
 	return t.Shipped != nil && behind >= *t.Shipped
 }

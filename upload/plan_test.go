@@ -26,7 +26,8 @@ type archiveModel struct {
 	bases   map[stream.Offset]bool  // valid ones
 	has     map[[2]stream.Offset]bool
 	written []SegmentKey   // valid ones
-	shipped *stream.Offset // what the last lease says that spoke of the timeline
+	shipped *stream.Offset // the most that was said of it; nil: by nobody who spoke last
+	silent  int64          // the least epoch whose segments say that somebody has gone on since
 }
 
 func (m *archiveModel) put(tb testing.TB, key string) {
@@ -73,33 +74,40 @@ func newArchiveModel(tb testing.TB, seed uint64) *archiveModel {
 		if rec.Timeline == planTimeline {
 			m.late(tb, epoch, next)
 		}
-		if said := m.says(); said.Timeline != "" {
-			rec.Shipped = &said
+		if said := m.says(rec.Epoch); said.Timeline != "" {
+			rec.Shipped = []ShippedTo{said}
 		}
 		_, err := putRecord(tb.Context(), m.store, EpochKey(rec.Epoch), rec, Condition{})
 		require.NoError(tb, err)
 		begin = next
 	}
 	if m.rng.IntN(4) > 0 {
-		said := m.says()
-		_, err := putRecord(tb.Context(), m.store, LeaseKey(), LeaseRecord{Epoch: 5, Timeline: said.Timeline, Offset: said.Offset}, Condition{})
+		holder := int64(1 + m.rng.IntN(5))
+		said := m.says(holder + 1)
+		_, err := putRecord(tb.Context(), m.store, LeaseKey(), LeaseRecord{Epoch: holder, Timeline: said.Timeline, Offset: said.Offset}, Condition{})
 		require.NoError(tb, err)
+	}
+	if slices.ContainsFunc(m.written, func(k SegmentKey) bool { return k.Epoch >= m.silent }) {
+		m.shipped = nil
 	}
 	return m
 }
 
-// says is what a lease may say.
-func (m *archiveModel) says() ShippedTo {
+// says is what a record may say, and notes what follows from it while no segment is of that epoch or a later one.
+func (m *archiveModel) says(silent int64) ShippedTo {
 	to := m.ends[m.rng.IntN(len(m.ends))]
 	switch m.rng.IntN(4) {
 	case 0:
 		return ShippedTo{}
 	case 1:
 		return ShippedTo{Timeline: "1763800001-0123abcd", Offset: to}
-	default:
-		m.shipped = &to
-		return ShippedTo{Timeline: planTimeline, Offset: to}
 	}
+	most := to
+	if m.shipped != nil {
+		most = max(most, *m.shipped)
+	}
+	m.shipped, m.silent = &most, max(m.silent, silent)
+	return ShippedTo{Timeline: planTimeline, Offset: to}
 }
 
 // holder writes bases, small segments and merged ones, and deletes some.

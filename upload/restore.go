@@ -241,8 +241,10 @@ func (r *restore) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lease := catalog.Lease; plan.Cut == (Cut{}) && lease.Timeline == plan.Timeline && lease.Offset > plan.Window.To {
-		r.note(fmt.Sprintf("%s says that offset %d of the timeline was stored, and what is there ends at %d: the rest was removed", LeaseKey(), lease.Offset, plan.Window.To))
+	i := slices.IndexFunc(catalog.Timelines, func(t ArchivedTimeline) bool { return t.ID == plan.Timeline })
+	line := &catalog.Timelines[i]
+	if plan.Cut == (Cut{}) && line.Once > plan.Window.To {
+		r.note(fmt.Sprintf("the archive says that offset %d of the timeline was stored once, and what is there ends at %d: the rest was removed, or put aside by who took over", line.Once, plan.Window.To))
 	}
 	if hole := plan.Hole; hole != nil {
 		r.note(fmt.Sprintf("the archive ends at offset %d: behind it the bytes up to %d are missing, of which nothing says that they ever were stored; segments of a sidecar that was killed, or is at work, are behind that",
@@ -252,8 +254,7 @@ func (r *restore) once(ctx context.Context) error {
 		r.note(plan.Doubt.Error())
 	}
 	if !r.opt.Time.IsZero() {
-		i := slices.IndexFunc(catalog.Timelines, func(t ArchivedTimeline) bool { return t.ID == plan.Timeline })
-		if ahead := catalog.Timelines[i].ClockAhead(time.Now()); ahead != "" {
+		if ahead := line.ClockAhead(time.Now()); ahead != "" {
 			r.note(ahead)
 		}
 	}

@@ -126,7 +126,7 @@ func TestRestoreSaysThatTheEndIsGone(t *testing.T) {
 	rep, err = b.restore(upload.RestoreOptions{Dir: t.TempDir()})
 	require.NoError(t, err)
 	require.Len(t, rep.Notes, 1)
-	require.Contains(t, rep.Notes[0], "lease.json says that offset")
+	require.Contains(t, rep.Notes[0], "was stored once")
 	at := b.h.offset
 	rep, err = b.restore(upload.RestoreOptions{Dir: t.TempDir(), Target: upload.Target{Offset: &at}})
 	require.NoError(t, err)

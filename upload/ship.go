@@ -91,7 +91,7 @@ func (t *tenure) takeStock(ctx context.Context, lines []stream.Timeline) (*found
 	known := &found{has: map[string]*ArchivedTimeline{}, left: map[string]bool{}}
 	rec := EpochRecord{Epoch: t.epoch, Holder: t.leaser.holder, Host: t.opt.Host, At: time.Now().UTC()}
 	if t.lease != nil && t.lease.previous.Timeline != "" {
-		rec.Shipped = &ShippedTo{Timeline: t.lease.previous.Timeline, Offset: t.lease.previous.Offset}
+		rec.confirms(t.lease.previous.Timeline, t.lease.previous.Offset)
 	}
 	for i := range lines {
 		line, last := &lines[i], i == len(lines)-1
@@ -100,6 +100,9 @@ func (t *tenure) takeStock(ctx context.Context, lines []stream.Timeline) (*found
 			return nil, rec, err
 		}
 		c := startChain(inv, line)
+		if to, ok := c.shipped(); ok {
+			rec.confirms(line.ID, to)
+		}
 		switch doubt := &inv.Doubtful; {
 		case doubt.Len() > 0 && doubt.end() > c.end: // to go on from c.end would put them aside
 			known.left[line.ID] = true

@@ -233,7 +233,15 @@ func (u *Uploader) tenure(ctx context.Context) error {
 // unfenced ships under the next epoch without a lease.
 func (u *Uploader) unfenced(ctx context.Context) error {
 	var epoch int64
-	if err := u.persist(ctx, "list epochs", nil, func() (err error) { epoch, err = nextEpoch(ctx, u.store, 0); return err }); err != nil {
+	next := func() error {
+		last, err := ReadLease(ctx, u.store) // whose holder may not have written its epoch down
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		epoch, err = nextEpoch(ctx, u.store, last.Epoch)
+		return err
+	}
+	if err := u.persist(ctx, "list epochs", nil, next); err != nil {
 		return err
 	}
 	u.progress.took(LeaseRecord{Epoch: epoch, Host: u.opt.Host})

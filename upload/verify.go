@@ -68,8 +68,7 @@ type VerifyHole struct {
 	From   stream.Offset `json:"from"`
 	To     stream.Offset `json:"to"`
 	Closed bool          `json:"closed"` // a base at its end or behind lets restores go on from there
-	// Unconfirmed says that it begins where the lease says that all is stored, or behind: a sidecar was killed with several segments on their way, or is at work. The archive
-	// ends before it.
+	// Unconfirmed says that it begins where all was confirmed, or behind: a sidecar was killed with several segments on their way, or is at work. The archive ends before it.
 	Unconfirmed bool `json:"unconfirmed"`
 }
 

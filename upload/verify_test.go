@@ -80,12 +80,13 @@ func TestHoleBehindWhatWasConfirmed(t *testing.T) {
 	}
 	lost := b.segs[1]
 	require.NoError(t, b.store.Delete(t.Context(), lost.String()))
-	lease := func(timeline string, offset stream.Offset) {
+	leaseOf := func(epoch int, timeline string, offset stream.Offset) {
 		require.NoError(t, b.store.Delete(t.Context(), upload.LeaseKey()))
-		b.put(upload.LeaseKey(), fmt.Appendf(nil, `{"epoch":1,"timeline":%q,"offset":%d}`, timeline, offset))
+		b.put(upload.LeaseKey(), fmt.Appendf(nil, `{"epoch":%d,"timeline":%q,"offset":%d}`, epoch, timeline, offset))
 	}
+	lease := func(timeline string, offset stream.Offset) { leaseOf(1, timeline, offset) }
 	epoch := func(n int, timeline string, offset stream.Offset) {
-		b.put(upload.EpochKey(int64(n)), fmt.Appendf(nil, `{"epoch":%d,"timeline":"1763800099-aaaaaaaa","shipped":{"timeline":%q,"offset":%d}}`, n, timeline, offset))
+		b.put(upload.EpochKey(int64(n)), fmt.Appendf(nil, `{"epoch":%d,"timeline":"1763800099-aaaaaaaa","shipped":[{"timeline":%q,"offset":%d}]}`, n, timeline, offset))
 	}
 	const other = "1763800099-aaaaaaaa"
 	for _, step := range []struct {
@@ -101,7 +102,10 @@ func TestHoleBehindWhatWasConfirmed(t *testing.T) {
 		{"it speaks of another timeline", func() { lease(other, 7) }, false},
 		{"but an epoch remembers what it said", func() { epoch(2, someTimeline, lost.From) }, true},
 		{"and a later one that more was stored", func() { epoch(3, someTimeline, lost.To) }, false},
-		{"the one that is there has the last word", func() { lease(someTimeline, lost.From) }, true},
+		{"which no lease takes back", func() { lease(someTimeline, lost.From) }, false},
+		{"but was never said", func() { require.NoError(t, b.store.Delete(t.Context(), upload.EpochKey(3))) }, true},
+		{"who has the lease has stored more since", func() { leaseOf(0, someTimeline, lost.From) }, true},
+		{"and so has who came behind it", func() { require.NoError(t, b.store.Delete(t.Context(), upload.EpochKey(2))) }, false},
 	} {
 		t.Run(step.what, func(t *testing.T) {
 			step.do()

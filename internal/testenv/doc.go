@@ -43,7 +43,7 @@
 // [Proxy] stands between two loopback addresses and breaks connections after an exact number of bytes. [Witness] is one that remembers what a sidecar
 // has acknowledged as durable, and holds its log to that.
 //
-// [Network] gives processes hosts of their own, with real links whose cables are pulled. [BuildCommit] builds an earlier program, [BuildOnClock] one whose wall clock is a [Clock] of
+// [Network] gives processes hosts of their own, with real links whose cables are pulled. A [Disk] becomes full. [BuildCommit] builds an earlier program, [BuildOnClock] one whose wall clock is a [Clock] of
 // the test.
 //
 // # Concurrency

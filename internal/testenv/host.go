@@ -73,6 +73,16 @@ func (h *Host) Listen(ctx context.Context) (net.Listener, error) {
 	})
 }
 
+// Proxy starts a [Proxy] that listens on the host and forwards to a target of the machine's own network: the way from other hosts to what is there. It ends with the test.
+func (h *Host) Proxy(tb testing.TB, target string) *Proxy {
+	tb.Helper()
+	listener, err := h.Listen(tb.Context())
+	require.NoError(tb, err)
+	p := startProxyOn(tb.Context(), listener, target)
+	tb.Cleanup(func() { require.NoError(tb, p.Close()) })
+	return p
+}
+
 // onHost opens a socket in the network of a host, where it stays.
 func onHost[T any](h *Host, open func() (T, error)) (T, error) {
 	type opened struct {

@@ -59,6 +59,25 @@ func TestNetworkIsApart(t *testing.T) {
 	require.NoError(t, here.Close())
 }
 
+// A proxy on a host leads from the other hosts to the machine, over a cable that can be pulled.
+func TestProxyOnAHost(t *testing.T) {
+	n := NewNetwork(t, "a", "b")
+	server := StartServer(t, Servers(t)[0])
+	conn, err := n.Host("b").Dial(t.Context(), "tcp", n.Host("a").Proxy(t, server.Addr()).Addr())
+	require.NoError(t, err)
+	ping := func() { _, err := io.WriteString(conn, "PING\r\n"); require.NoError(t, err) }
+	ping()
+	requireArrives(t, conn, "+PONG\r\n")
+	require.NoError(t, n.Host("b").Unplug())
+	ping()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(150*time.Millisecond)))
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, n.Host("b").Plug())
+	requireArrives(t, conn, "+PONG\r\n")
+	require.NoError(t, conn.Close())
+}
+
 // A server on a host is reached from there, and its process is the one that was started.
 func TestServerOnAHost(t *testing.T) {
 	n := NewNetwork(t, "a", "b")

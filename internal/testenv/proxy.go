@@ -39,7 +39,7 @@ func (s ProxyStats) Open() int {
 	return n
 }
 
-// Proxy forwards TCP connections on loopback and breaks them as planned.
+// Proxy forwards TCP connections on loopback, or on a [Host], and breaks them as planned.
 type Proxy struct {
 	listener net.Listener
 	ctx      context.Context //nolint:containedctx // the life of the proxy, ended by Close
@@ -71,13 +71,17 @@ func StartProxy(ctx context.Context, target string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start proxy: %w", err)
 	}
+	return startProxyOn(ctx, listener, target), nil
+}
+
+func startProxyOn(ctx context.Context, listener net.Listener, target string) *Proxy {
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &Proxy{
 		listener: listener, ctx: life, cancel: cancel, target: target, live: make(map[int]*link),
 		changed: make(chan struct{}), release: make(chan struct{}),
 	}
 	p.running.Go(p.accept)
-	return p, nil
+	return p
 }
 
 // Addr returns the address to connect to.

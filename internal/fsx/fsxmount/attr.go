@@ -45,6 +45,9 @@ func (n *node) stat() (iofs.FileInfo, error) {
 	for h := range n.open {
 		return h.file.Stat()
 	}
+	if n.nameless() {
+		return nil, syscall.ESTALE
+	}
 	return n.mount.fs.Stat(n.path())
 }
 

@@ -1,6 +1,7 @@
 package fsxmount_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxmount"
@@ -160,4 +162,19 @@ func TestMountRefusesWhatIsNotModelled(t *testing.T) {
 	require.ErrorIs(t, os.Symlink(name, name+"2"), syscall.ENOTSUP)
 	_, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+// Who has looked a file up and opens it when another one has taken its name is told to look again, which the kernel does where it was asked for a name. He was shown the root.
+func TestMountOfAFileThatLostItsName(t *testing.T) {
+	_, dir := start(t, fsxtest.New(), fsxmount.Options{})
+	name := filepath.Join(dir, "file")
+	require.NoError(t, write(t, name, "one").Close())
+	seen, err := unix.Open(name, unix.O_PATH, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, unix.Close(seen)) })
+	require.NoError(t, write(t, name+".new", "two").Close())
+	require.NoError(t, os.Rename(name+".new", name))
+	_, err = os.Open(fmt.Sprintf("/proc/self/fd/%d", seen))
+	require.ErrorIs(t, err, syscall.ESTALE)
+	require.Equal(t, "two", read(t, dir, "file"))
 }

@@ -40,6 +40,10 @@ func (n *node) path(names ...string) string {
 	return path.Join(append([]string{"/", n.Path(nil)}, names...)...)
 }
 
+// nameless reports whether all names are gone since the kernel looked the file up. ESTALE then has the kernel look once more (do_filp_open); the path of such a node would be the
+// root's.
+func (n *node) nameless() bool { return !n.IsRoot() && n.Path(nil) == "" }
+
 // Lookup finds a name.
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	info, err := n.mount.fs.Stat(n.path(name))
