@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,24 +37,30 @@ func TestShipToABucket(t *testing.T) {
 	_, err = l.FullResync(t.Context(), stream.Snapshot{Position: stream.Position{ReplID: id, Offset: 7}, Bytes: int64(snap.Len())}, &snap)
 	require.NoError(t, err)
 
-	var merged int
+	var merged atomic.Int64
 	for range 2 {
 		up, err := upload.New(upload.Options{
 			Interval: 50 * time.Millisecond, SegmentBytes: 16 << 10, LeaseTTL: 3 * time.Second, Retention: &upload.Policy{}, RetentionInterval: 200 * time.Millisecond,
-			Observer: upload.Observer{Merged: func(upload.ShippedSegment) { merged++ }},
+			Observer: upload.Observer{Merged: func(upload.ShippedSegment) { merged.Add(1) }},
 		}, l, store)
 		require.NoError(t, err)
 		done := make(chan error, 1)
 		go func() { done <- up.Run(t.Context()) }()
-		for i := range 200 {
-			p := resp.AppendCommandStrings(nil, "SET", fmt.Sprint("key", i), strings.Repeat("v", 1000))
-			require.NoError(t, l.Append(t.Context(), &stream.Run{Data: p, Boundary: int64(len(p)), Whole: true, UnixMilli: time.Now().UnixMilli()}))
+		write := func(n int) {
+			for i := range n {
+				p := resp.AppendCommandStrings(nil, "SET", fmt.Sprint("key", i), strings.Repeat("v", 1000))
+				require.NoError(t, l.Append(t.Context(), &stream.Run{Data: p, Boundary: int64(len(p)), Whole: true, UnixMilli: time.Now().UnixMilli()}))
+			}
 		}
-		require.Eventually(t, func() bool {
+		shipped := func() bool {
 			off, ok := up.Shipped()
 			durable, _ := l.Durable()
 			return ok && off == durable && off == l.Received()
-		}, 20*time.Second, 10*time.Millisecond, "%+v", up.State())
+		}
+		write(20) // the beginning of an increment, which goes into a segment of its own, so that there is something to merge when it has closed
+		require.Eventually(t, shipped, 20*time.Second, 10*time.Millisecond)
+		write(180)
+		require.Eventually(t, func() bool { return shipped() && merged.Load() > 0 }, 20*time.Second, 10*time.Millisecond)
 		require.NoError(t, up.Drain(t.Context()))
 		require.NoError(t, <-done)
 		require.Empty(t, up.State().Error)
@@ -61,7 +68,6 @@ func TestShipToABucket(t *testing.T) {
 	stop()
 	require.NoError(t, g.Wait())
 	require.NoError(t, l.Close())
-	require.Positive(t, merged)
 	c, err := upload.ReadCatalog(t.Context(), store)
 	require.NoError(t, err)
 	require.Len(t, c.Windows(), 1)
