@@ -45,10 +45,11 @@ func (n *node) stat() (iofs.FileInfo, error) {
 	for h := range n.open {
 		return h.file.Stat()
 	}
-	if n.nameless() {
-		return nil, syscall.ESTALE
+	name, err := n.named()
+	if err != nil {
+		return nil, err
 	}
-	return n.mount.fs.Stat(n.path())
+	return n.mount.fs.Stat(name)
 }
 
 // Getattr describes the node.

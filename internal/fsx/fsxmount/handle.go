@@ -69,10 +69,11 @@ func (n *node) Create(
 
 // Open opens a file.
 func (n *node) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if n.nameless() {
-		return nil, 0, n.mount.answer(syscall.ESTALE)
+	name, err := n.named()
+	if err != nil {
+		return nil, 0, n.mount.answer(err)
 	}
-	file, err := n.mount.fs.OpenFile(n.path(), flagsOf(flags), 0)
+	file, err := n.mount.fs.OpenFile(name, flagsOf(flags), 0)
 	if err != nil {
 		return nil, 0, n.mount.answer(err)
 	}

@@ -40,9 +40,14 @@ func (n *node) path(names ...string) string {
 	return path.Join(append([]string{"/", n.Path(nil)}, names...)...)
 }
 
-// nameless reports whether all names are gone since the kernel looked the file up. ESTALE then has the kernel look once more (do_filp_open); the path of such a node would be the
-// root's.
-func (n *node) nameless() bool { return !n.IsRoot() && n.Path(nil) == "" }
+// named is path for who looked the node up before: ESTALE, which has the kernel look once more (do_filp_open), if all names are gone since. The path would be the root's then.
+func (n *node) named() (string, error) {
+	name := n.Path(nil)
+	if name == "" && !n.IsRoot() {
+		return "", syscall.ESTALE
+	}
+	return path.Join("/", name), nil
+}
 
 // Lookup finds a name.
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
