@@ -14,8 +14,11 @@ type promises struct {
 	mu     sync.Mutex
 	count  int     // FACKs beyond those before
 	ever   int64   // the furthest
-	claims []int64 // positions that it asked to go on from
+	claims []int64 // positions that it asked to go on from; claimedNone where it asked for all
 }
+
+// claimedNone is where a sidecar that has nothing asks to go on from.
+const claimedNone = -1
 
 // plan listens to every connection.
 func (p *promises) plan(int) testenv.Plan {
@@ -41,8 +44,8 @@ func (p *promises) hear(name string, lines []string) {
 		number, err := strconv.ParseInt(lines[i], 10, 64)
 		switch {
 		case err != nil:
-		case name == "PSYNC" && i == 6 && number > 0:
-			p.claims = append(p.claims, number-1)
+		case name == "PSYNC" && i == 6:
+			p.claims = append(p.claims, max(number-1, claimedNone))
 		case name == "REPLCONF" && strings.EqualFold(lines[i-2], "FACK"):
 			if number > p.ever {
 				p.count++
