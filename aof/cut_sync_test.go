@@ -10,7 +10,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxtest"
+	"github.com/aofsidecar/aofsidecar/internal/stream"
 )
+
+// feedTorn feeds the history from one offset to another, and behind it a large command that does not end; all of it is synced.
+func (r *rig) feedTorn(from, to stream.Offset) {
+	r.t.Helper()
+	torn := r.h.fork(to)
+	torn.add("SET", "torn", strings.Repeat("v", 2000))
+	require.NoError(r.t, feeder{h: torn}.feed(r.t.Context(), r.l, from, torn.end()-9))
+	require.NoError(r.t, r.l.syncOnce())
+}
+
+// requireHeldWithoutPower has an increment close, and wants that a power loss takes nothing of what is durable then.
+func (r *rig) requireHeldWithoutPower() {
+	r.t.Helper()
+	require.NoError(r.t, grow(r))
+	require.NoError(r.t, r.l.onTick())
+	want := r.durable()
+	r.reopen(fsxtest.PowerLossAll{})
+	r.requireHolds(r.fs, want)
+}
 
 // The fsync that failed was the one for a cut: the next process takes the file for as short as it reads it, the power goes, and what was cut is behind the mark that closes the increment.
 func TestCutOfAFailedSync(t *testing.T) {
@@ -30,10 +50,7 @@ func TestCutOfAFailedSync(t *testing.T) {
 						end = from
 						r.h = newHistory(t, "a1", 100, 0)
 					}
-					torn := r.h.fork(end)
-					torn.add("SET", "torn", strings.Repeat("v", 2000))
-					require.NoError(t, feeder{h: torn}.feed(t.Context(), r.l, from, torn.end()-9))
-					require.NoError(t, r.l.syncOnce())
+					r.feedTorn(from, end)
 					require.NoError(t, r.l.Rollback())
 					r.h.add("SET", "k", "v")
 					r.feed()
@@ -42,11 +59,7 @@ func TestCutOfAFailedSync(t *testing.T) {
 					r.reopen(fsxtest.KillProcess{})
 					r.goOn()
 					r.feed()
-					require.NoError(t, grow(r))
-					require.NoError(t, r.l.onTick())
-					want := r.durable()
-					r.reopen(fsxtest.PowerLossAll{})
-					r.requireHolds(r.fs, want)
+					r.requireHeldWithoutPower()
 				})
 			})
 		}
@@ -62,19 +75,12 @@ func TestCutOfAFailedSyncWithoutATail(t *testing.T) {
 				r.fs.SetSeed(seed)
 				r.start()
 				from := r.l.Received()
-				torn := r.h.fork(from)
-				torn.add("SET", "torn", strings.Repeat("v", 2000))
-				require.NoError(t, feeder{h: torn}.feed(t.Context(), r.l, from, torn.end()-9))
-				require.NoError(t, r.l.syncOnce())
+				r.feedTorn(from, from)
 				failOps(r.fs, 1, syscall.EIO, on(fsxtest.SyncData, ".incr.aof"))
 				require.Error(t, r.l.Close())
 				r.reopen(fsxtest.KillProcess{})
 				r.goOn()
-				require.NoError(t, grow(r))
-				require.NoError(t, r.l.onTick())
-				want := r.durable()
-				r.reopen(fsxtest.PowerLossAll{})
-				r.requireHolds(r.fs, want)
+				r.requireHeldWithoutPower()
 			})
 		})
 	}

@@ -232,7 +232,6 @@ func (b *builder) finish(ctx context.Context) error {
 // timeline, and its holder may have gone on to another; who ships without a lease says nothing; and a lease may be damaged, removed or rolled back. Without the record of an epoch nobody
 // knows who spoke last.
 func (b *builder) spoken(epochs []EpochRecord) {
-	slices.SortFunc(epochs, func(x, y EpochRecord) int { return cmp.Compare(x.Epoch, y.Epoch) })
 	last := map[string]int64{} // the least epoch that could have stored more since
 	note := func(id string, to stream.Offset, epoch int64) {
 		if t, ok := b.timelines[id]; ok {

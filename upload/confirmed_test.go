@@ -51,21 +51,27 @@ func loseConfirmed(t *testing.T, store *memStore, id string, behind, confirmed s
 	require.True(t, hole, "%v", err)
 }
 
-// A restart, an hour of work, a full resync: one tenure ships two timelines, and lease.json has room for one.
+// shipAndRestart ships something, ends, and goes on as a process with opt, for five minutes with many renewals. It returns where that one began.
+func shipAndRestart(t *testing.T, l *fakeLog, store *memStore, opt Options) (p *process, restarted stream.Offset) {
+	t.Helper()
+	l.Resync(fakeReplID(1), 100)
+	p = start(t, Options{}, l, store)
+	traffic(l, 10)
+	p.end(t)
+	restarted = l.End()
+	p = start(t, opt, l, store)
+	traffic(l, 600)
+	<-time.After(time.Minute)
+	requireShippedAll(t, p, l)
+	return p, restarted
+}
+
+// A restart, minutes of work, a full resync: one tenure ships two timelines, and lease.json has room for one.
 func TestLossInTheFirstOfTwoTimelines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, store := newFakeLog(3), newMemStore()
-		l.Resync(fakeReplID(1), 100)
-		p := start(t, Options{}, l, store)
-		traffic(l, 10)
-		p.end(t)
-		first := l.ID()
-		restarted := l.End()
-		p = start(t, Options{}, l, store)
-		traffic(l, 600) // five minutes: many renewals
-		<-time.After(time.Minute)
-		requireShippedAll(t, p, l)
-		confirmed := l.End()
+		p, restarted := shipAndRestart(t, l, store, Options{})
+		first, confirmed := l.ID(), l.End()
 		l.Resync(fakeReplID(2), 50)
 		traffic(l, 20)
 		<-time.After(time.Minute)
@@ -79,15 +85,7 @@ func TestLossInTheFirstOfTwoTimelines(t *testing.T) {
 func TestLossBehindALeaseThatIsDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, store := newFakeLog(3), newMemStore()
-		l.Resync(fakeReplID(1), 100)
-		p := start(t, Options{}, l, store)
-		traffic(l, 10)
-		p.end(t)
-		restarted := l.End()
-		p = start(t, Options{LeaseDisabled: true}, l, store)
-		traffic(l, 600)
-		<-time.After(time.Minute)
-		requireShippedAll(t, p, l)
+		p, restarted := shipAndRestart(t, l, store, Options{LeaseDisabled: true})
 		p.end(t)
 		loseConfirmed(t, store, l.ID(), restarted, l.End())
 	})
@@ -98,17 +96,9 @@ func TestLossBehindALeaseThatWasDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, store := newFakeLog(3), newMemStore()
 		l.keeps = true
-		l.Resync(fakeReplID(1), 100)
-		p := start(t, Options{}, l, store)
-		traffic(l, 10)
+		p, restarted := shipAndRestart(t, l, store, Options{LeaseDisabled: true})
 		p.end(t)
-		restarted, first := l.End(), l.ID()
-		p = start(t, Options{LeaseDisabled: true}, l, store)
-		traffic(l, 600)
-		<-time.After(time.Minute)
-		requireShippedAll(t, p, l)
-		p.end(t)
-		confirmed := l.End()
+		first, confirmed := l.ID(), l.End()
 		l.Resync(fakeReplID(2), 50)
 		p = start(t, Options{}, l, store)
 		traffic(l, 10)
@@ -133,15 +123,7 @@ func TestLossWithoutALease(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l, store := newFakeLog(3), newMemStore()
-				l.Resync(fakeReplID(1), 100)
-				p := start(t, Options{}, l, store)
-				traffic(l, 10)
-				p.end(t)
-				restarted := l.End()
-				p = start(t, Options{}, l, store)
-				traffic(l, 600)
-				<-time.After(time.Minute)
-				requireShippedAll(t, p, l)
+				p, restarted := shipAndRestart(t, l, store, Options{})
 				p.end(t)
 				do(t, store)
 				loseConfirmed(t, store, l.ID(), restarted, l.End())

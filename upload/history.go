@@ -115,18 +115,15 @@ func unlessDrained(ctx context.Context, err error) error {
 
 // restorable reports whether there is a base.
 func (h *history) restorable() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, ok := h.chain.shipped()
+	_, ok := h.confirmed()
 	return ok
 }
 
-// confirmed is up to where there is a base and all behind it; 0: nowhere. What is on its way does not count, nor what is behind a gap that no base has closed.
-func (h *history) confirmed() stream.Offset {
+// confirmed is up to where there is a base and all behind it; 0 and false: nowhere. What is on its way does not count, nor what is behind a gap that no base has closed.
+func (h *history) confirmed() (stream.Offset, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	off, _ := h.chain.shipped()
-	return off
+	return h.chain.shipped()
 }
 
 // noteStored tells everybody how far the shipping is.

@@ -35,7 +35,8 @@ func (p *parcel) start(ctx context.Context) error {
 	h := p.h
 	if h.lease != nil {
 		err := h.persist(ctx, "announce the history", func(err error) bool { return errors.Is(err, ErrLeaseLost) }, func() error {
-			return h.lease.announce(ctx, h.id, h.confirmed(), p.seg.To.Position.ReplID)
+			confirmed, _ := h.confirmed()
+			return h.lease.announce(ctx, h.id, confirmed, p.seg.To.Position.ReplID)
 		})
 		if err != nil {
 			return err
