@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx/fsxmount"
@@ -158,9 +159,9 @@ func newPower(t *testing.T, fsync string, seed uint64, options fsxmount.Options)
 	p.m = newMirrorOf(t, script, filepath.Join(p.mounted, "mirror"), p.proxy.Addr(), "aof.appendfsync="+fsync,
 		"aof.increment-size=64kb", "aof.auto-aof-rewrite-min-size=192kb", "aof.auto-aof-rewrite-percentage=30")
 	t.Cleanup(func() {
-		require.NoError(t, p.m.Kill())
+		assert.NoError(t, p.m.Kill()) // what is still mounted would hide why
 		if p.mount != nil {
-			require.NoError(t, p.mount.Close())
+			assert.NoError(t, p.mount.Close())
 		}
 	})
 	p.write(t, work)

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -62,10 +63,8 @@ func (p *process) running() bool {
 
 // signal sends a signal; a child that is gone already is no error.
 func (p *process) signal(sig syscall.Signal) error {
-	if !p.running() {
-		return nil
-	}
-	if err := p.cmd.Process.Signal(sig); err != nil && p.running() {
+	// Between the end of the child and that of exited it is the error that says so.
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("send %s to process %d: %w", sig, p.pid(), err)
 	}
 	return nil
