@@ -196,6 +196,7 @@ func (l *Log) fallBack(err error) {
 	if recent || l.spaceFor(l.baseBytes+spaceMargin) != nil {
 		return
 	}
+	call2(l.opt.Observer.Note, "a full resync is asked for: the log cannot be folded (rewrite.fallback)", err.Error())
 	r.wantFull, r.fullAt = true, now
 	select {
 	case l.reconnect <- struct{}{}:

@@ -153,14 +153,20 @@ func notePoint(t *testing.T, upstream *testenv.Server, m mirror) archivePoint {
 	here := testenv.StartServer(t, upstream.Family, testenv.ReplicaOf(upstream))
 	testenv.CaughtUp(t, upstream, here)
 	require.NoError(t, here.Client().Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err())
-	offset, err := offsetOf(t.Context(), upstream)
-	require.NoError(t, err)
-	m.await(t, "in step, and on its disk", func(s testenv.SidecarStatus) bool { return s.Log.Durable >= offset })
-	at := time.Now()
-	testenv.Eventually(t, "the next millisecond: times in the log have no more digits", func(context.Context) (time.Duration, bool) {
-		return time.Since(at), time.Since(at) > 2*time.Millisecond
-	})
-	return archivePoint{offset: offset, at: at, here: here}
+	for {
+		offset, err := offsetOf(t.Context(), upstream)
+		require.NoError(t, err)
+		m.await(t, "in step, and on its disk", func(s testenv.SidecarStatus) bool { return s.Log.Durable >= offset })
+		at := time.Now()
+		testenv.Eventually(t, "the next millisecond: times in the log have no more digits", func(context.Context) (time.Duration, bool) {
+			return time.Since(at), time.Since(at) > 2*time.Millisecond
+		})
+		still, err := offsetOf(t.Context(), upstream)
+		require.NoError(t, err)
+		if still == offset { // else a PING has come, which no pause holds up
+			return archivePoint{offset: offset, at: at, here: here}
+		}
+	}
 }
 
 // restoration is what tests read of `restore --json`.

@@ -33,17 +33,31 @@ type Client struct {
 	mu    sync.Mutex
 	state State
 	drop  context.CancelCauseFunc // ends the connection that is being made or used; nil: there is none
+	full  bool                    // a full resync is under way on it
+	told  bool                    // to end it behind that
 }
 
 // errReconnect is why a connection ends that Reconnect has ended.
 var errReconnect = errors.New("told to connect anew")
 
-// Reconnect ends the connection, if there is one, in whatever phase it is; Run makes the next one as after any loss, and asks the sink first where it
-// stands.
+// Reconnect ends the connection, if there is one; Run makes the next one as after any loss, and asks the sink first where it
+// stands. Where the upstream has begun a full resync, it ends behind that: each one forks the upstream, and this one gives the sink all that it
+// can want of another.
 func (c *Client) Reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.drop != nil {
+	c.told = c.full
+	if c.drop != nil && !c.full {
+		c.drop(errReconnect)
+	}
+}
+
+// resyncs notes that a full resync is under way, or ends; then it makes up for a Reconnect.
+func (c *Client) resyncs(full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.full = full
+	if c.told && !full {
 		c.drop(errReconnect)
 	}
 }
@@ -54,7 +68,7 @@ func (c *Client) droppable(ctx context.Context) (_ context.Context, release func
 	set := func(drop context.CancelCauseFunc) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.drop = drop
+		c.drop, c.full, c.told = drop, false, false
 	}
 	set(cancel)
 	return ctx, func() {
@@ -155,6 +169,7 @@ func (c *Client) connection(ctx, early context.Context) error {
 	if got.full {
 		c.snapshotBegun(asked, stream.Snapshot{Position: got.position, Bytes: frame.length})
 		db, err = c.fullResync(ctx, l, got.position, frame)
+		c.resyncs(false)
 	} else {
 		err = c.partialResync(ctx, asked, got.position)
 	}
@@ -183,6 +198,7 @@ func (c *Client) negotiate(ctx context.Context, l *link, asked stream.Position) 
 	if err != nil || !got.full {
 		return got, framing{}, err
 	}
+	c.resyncs(true)
 	frame, err := readFraming(l)
 	if err != nil {
 		err = &SnapshotError{Position: got.position, Unbegun: ClassOf(err) == ClassNetwork, Err: err}

@@ -463,7 +463,41 @@ func TestGetAcksTogether(t *testing.T) {
 	})
 }
 
-// Reconnect ends the connection in any phase, between commands or in the middle of one; the next one asks the sink anew.
+// A snapshot that comes already is not broken off for another: the upstream forks for each. Reconnect ends the connection behind it.
+func TestReconnectInAFullResync(t *testing.T) {
+	for name, sent := range map[string][2]string{ // before Reconnect and behind it
+		"decided": {"+FULLRESYNC " + idB + " 10\r\n", "$3\r\nRDB"},
+		"begun":   {"+FULLRESYNC " + idB + " 10\r\n$3\r\nR", "DB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				u := newUpstream(t)
+				rec := newRecorder(t).at(position(t, idA, 1000), 0)
+				run := start(t, u, rec)
+				p := u.accept()
+				p.resync(idA, "1001")
+				p.send(sent[0])
+				synctest.Wait()
+				run.client.Reconnect()
+				synctest.Wait()
+				require.Zero(t, run.client.State().FailedSnapshots)
+				p.send(sent[1])
+				p = u.accept()
+				require.EqualValues(t, 1, run.client.State().FullResyncs)
+				require.Equal(t, "RDB", string(rec.payload))
+				p.resync(idB, "11")
+				p.send("+CONTINUE\r\n")
+				p.next()
+				synctest.Wait()
+				run.client.Reconnect()
+				u.accept().resync(idB, "11")
+				run.stop()
+			})
+		})
+	}
+}
+
+// Reconnect ends the connection in any other phase, between commands or in the middle of one; the next one asks the sink anew.
 func TestReconnect(t *testing.T) {
 	for name, reach := range map[string]func(u *upstream){
 		"handshake": func(u *upstream) { u.accept().expect("PING") },

@@ -272,7 +272,6 @@ func (m *mirror) reconnect(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-m.log.Reconnect():
-			m.zap.Warn("the log cannot be folded: a fresh snapshot is asked for (rewrite.fallback)")
 			m.client.Reconnect()
 		}
 	}

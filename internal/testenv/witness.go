@@ -22,6 +22,7 @@ type Witness struct {
 	mu        sync.Mutex
 	histories []*history // in the order in which the upstream named them
 	heard     Heard
+	strange   bool  // the directory is one of which nothing was heard
 	err       error // what should not have been said; the first of it
 }
 
@@ -127,15 +128,15 @@ func (w *Witness) Heard() Heard {
 	return heard
 }
 
-// StartOver forgets all that was said, for a sidecar that has ended and whose directory is not the one any more to which it was promised. From then on the log is known as far as it is received anew: Check wants a base that
-// is.
+// StartOver forgets all that was said, for a sidecar that has ended and whose directory is not the one any more to which it was promised. From then on the log is known as far as it is received anew: once something is
+// acknowledged Check wants a base that is.
 func (w *Witness) StartOver() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, h := range w.histories {
 		w.heard.Facked += h.fack - h.first
 	}
-	w.histories = nil
+	w.histories, w.strange = nil, true
 }
 
 // Err returns the first thing that should not have been said: a FACK that is less than one before on the same connection, or more than was sent; a PSYNC of what was

@@ -27,7 +27,7 @@ type LogEnd struct {
 }
 
 // Check wants that the log in dir, to which nobody writes, has all that was ever acknowledged as durable, and nothing but what the upstream has sent: its increments are, byte by byte, the stream from where its base stands to
-// at least the last FACK. It tells how far it goes; a directory without a log is at offset 0, and an error after any FACK.
+// at least the last FACK. It tells how far it goes; a directory without a log is at offset 0, and an error after any FACK; so is one behind StartOver of which nothing was acknowledged since, whatever is in it.
 func (w *Witness) Check(dir string) (LogEnd, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -35,6 +35,9 @@ func (w *Witness) Check(dir string) (LogEnd, error) {
 		return LogEnd{}, w.err
 	}
 	promised := w.promised()
+	if promised == nil && w.strange {
+		return LogEnd{Fack: -1}, nil
+	}
 	names, err := increments(filepath.Join(dir, appendDir))
 	if err != nil {
 		return LogEnd{}, err

@@ -116,6 +116,31 @@ func TestWitnessFollows(t *testing.T) {
 	require.ErrorContains(t, w.Err(), "other bytes")
 }
 
+// Of a directory that was put there nothing was heard, so nothing can be missing from it until something is acknowledged again.
+func TestWitnessStartsOver(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, appendDir), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, appendDir, "a.1.incr.aof"), []byte(command("SELECT", "0")+posMark(100)), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, appendDir, "a.manifest"), []byte("file a.1.incr.aof seq 1 type i\n"), 0o600))
+	w := new(Witness)
+	_, err := w.Check(dir)
+	require.ErrorContains(t, err, "of another history")
+	w.StartOver()
+	end, err := w.Check(dir)
+	require.NoError(t, err)
+	require.Equal(t, LogEnd{Fack: -1}, end)
+
+	other := strings.Repeat("2", len(firstReplID))
+	d := &dialogue{w: w, fack: -1}
+	d.request([]byte(command("PSYNC", firstReplID, "101")))
+	d.answer([]byte("+FULLRESYNC " + other + " 200\r\n$5\r\nREDIS"))
+	_, err = w.Check(dir)
+	require.NoError(t, err, "the snapshot may be none")
+	d.request([]byte(command("REPLCONF", "ACK", "200", "FACK", "200")))
+	_, err = w.Check(dir)
+	require.ErrorContains(t, err, "of another history")
+}
+
 // A PING at the end of what was acknowledged may come again.
 func TestWitnessAllowsForWhatIsNoWrite(t *testing.T) {
 	one, ping := command("SET", "a", "1"), command("REPLCONF", "GETACK", "*")
