@@ -27,6 +27,9 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 		if err != nil || agreed {
 			return agreed, err
 		}
+		if line.Waits { // it may get there with what the upstream sends again, under an id that it does not tell yet
+			why = ""
+		}
 		h.leave(h.id, why, last)
 		if why != "" && !last {
 			h.src.Shipped(h.id, line.End.Offset) // the archive cannot take it, so it is kept for nothing
