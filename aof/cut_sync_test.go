@@ -85,3 +85,38 @@ func TestCutOfAFailedSyncWithoutATail(t *testing.T) {
 		})
 	}
 }
+
+// The process was killed between a failed fsync, which was the one for a cut, and the note of it.
+func TestCutOfAFailedSyncThatWasNotNoted(t *testing.T) {
+	for _, headOnly := range []bool{false, true} {
+		for seed := range uint64(40) {
+			t.Run(fmt.Sprintf("%v/%d", headOnly, seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, newHistory(t, "a1", 100, 5), smallFiles)
+					if headOnly {
+						r.h = newHistory(t, "a1", 100, 0)
+					}
+					r.fs.SetSeed(seed)
+					r.start()
+					if !headOnly {
+						r.feed()
+						require.NoError(t, r.l.onTick())
+					}
+					r.feedTorn(r.l.Received(), r.h.end())
+					failOps(r.fs, 1, syscall.EIO, on(fsxtest.SyncData, ".incr.aof"))
+					var killed *fsxtest.FS
+					r.fs.OnOp(func(_ int, op fsxtest.Op) {
+						if killed == nil && op.Kind == fsxtest.SyncData {
+							killed = r.fs.CrashClone(fsxtest.KillProcess{})
+						}
+					})
+					require.Error(t, r.l.Close())
+					r.fs, r.opt.FS = killed, killed
+					r.reopen(nil)
+					r.goOn()
+					r.requireHeldWithoutPower()
+				})
+			})
+		}
+	}
+}

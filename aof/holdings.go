@@ -22,6 +22,7 @@ type showcase struct {
 	now    stream.Timeline   // the present one, but for what end says; replaced, never changed
 	live   bool              // there is a present one
 	end    place             // how far its open increment may be read
+	waits  bool              // a tail waits for the upstream's answer
 	paths  map[string]string // of every name that Holdings tells
 	made   *stream.Holdings  // what Holdings last returned; nil: something changed since
 	change chan struct{}     // nil until somebody asks
@@ -57,7 +58,7 @@ func (s *showcase) make() *stream.Holdings {
 	open := &now.Increments[len(now.Increments)-1]
 	open.To, open.Bytes = s.end.offset, s.end.file
 	now.End = stream.Position{ReplID: s.end.id, Offset: s.end.offset}
-	now.EndUnixMilli = s.end.time
+	now.EndUnixMilli, now.Waits = s.end.time, s.waits
 	return &stream.Holdings{Timelines: append(slices.Clone(s.past), now)}
 }
 
@@ -174,6 +175,16 @@ func (l *Log) showCut() {
 	}
 }
 
+// answered shows that no tail waits any more.
+func (s *showcase) answered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waits {
+		s.waits = false
+		s.changed()
+	}
+}
+
 func (s *showcase) move(to place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +234,7 @@ func (l *Log) reshow() {
 	s := l.show
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.past, s.now, s.live, s.end, s.paths = past, now, l.inc != nil, l.ready, paths
+	s.past, s.now, s.live, s.end, s.waits, s.paths = past, now, l.inc != nil, l.ready, l.keep.file != 0, paths
 	s.changed()
 	s.forget()
 }

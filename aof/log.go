@@ -227,6 +227,7 @@ func (l *Log) goOn(ctx context.Context, id stream.ReplID) error {
 	}
 	l.wakeRewrite()
 	l.showCut()
+	l.show.answered()
 	l.publish()
 	return l.claim()
 }

@@ -150,7 +150,7 @@ func (l *Log) syncOnce() error {
 		return nil
 	}
 	size, cuts, at := inc.size, inc.cuts, l.cut
-	inc.syncing = true
+	inc.syncing, inc.cut = true, false // a cut that comes meanwhile waits for the next sync, whatever this one covers
 	l.mu.Unlock()
 
 	start := time.Now()
@@ -186,6 +186,7 @@ func (l *Log) syncLocked() error {
 		return l.latch("sync", l.inc.path, err)
 	}
 	call(l.opt.Observer.Synced, time.Since(start))
+	l.inc.cut = false
 	l.advance(l.inc, l.inc.size, l.cut)
 	return nil
 }
@@ -193,7 +194,6 @@ func (l *Log) syncLocked() error {
 // advance notes that the first size bytes of inc, and with them the stream up to at, are durable.
 func (l *Log) advance(inc *increment, size int64, at cursor) {
 	inc.synced = max(inc.synced, size)
-	inc.cut = false
 	l.proof = max(l.proof, at.linear)
 	durable := at.offset
 	if l.cut.data <= inc.synced {

@@ -27,6 +27,9 @@ func (h *history) agree(ctx context.Context) (bool, error) {
 		if err != nil || agreed {
 			return agreed, err
 		}
+		if line.Waits { // it may get there with what the upstream sends again, under an id that it does not tell yet
+			why = ""
+		}
 		h.leave(h.id, why, last)
 		if why != "" && !last {
 			h.src.Shipped(h.id, line.End.Offset) // the archive cannot take it, so it is kept for nothing
@@ -86,6 +89,13 @@ func (h *history) judge(ctx context.Context, line *stream.Timeline, last bool, w
 		return false, "", err
 	case len(ids) == 0 || slices.Contains(ids, want):
 		return true, "", nil
+	}
+	// What the lease says may have been announced for segments that never arrived: then the end is of the history before, which the log has too.
+	switch later, err := h.statesBehind(ctx, line, end, want); {
+	case errors.Is(err, errMoved):
+		return false, "", nil
+	case later || err != nil:
+		return later, "", err
 	}
 	return false, fmt.Sprintf("at offset %d the archive is of history %s, and the log of %s", end, want, ids[0]), nil
 }
@@ -175,6 +185,36 @@ func (h *history) replIDsAt(ctx context.Context, line *stream.Timeline, at strea
 		ids = append(ids, found...)
 	}
 	return ids, nil
+}
+
+// statesBehind reports whether the log states an id at an offset or behind it. Then all that the log has up to the offset is of that history: it came to it by partial resyncs.
+func (h *history) statesBehind(ctx context.Context, line *stream.Timeline, at stream.Offset, id stream.ReplID) (bool, error) {
+	if line.End.ReplID == id {
+		return true, nil
+	}
+	for _, inc := range line.Increments {
+		if inc.Closed && inc.To < at || h.failures[inc.Name] >= maxFailures {
+			continue
+		}
+		states, err := h.scanFor(ctx, inc, at, id)
+		if err != nil {
+			return false, unread(inc, err)
+		}
+		if states {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (h *history) scanFor(ctx context.Context, inc stream.LogFile, at stream.Offset, id stream.ReplID) (bool, error) {
+	file, err := h.openShared(inc.Name)
+	if err != nil {
+		return false, err
+	}
+	defer file.release()
+	c := NewCutter(file, inc)
+	return c.scan(ctx, inc.Bytes, func() bool { return c.f.at.pos.Offset >= at && c.f.at.pos.ReplID == id })
 }
 
 func (h *history) scanIDs(ctx context.Context, inc stream.LogFile, at stream.Offset) ([]stream.ReplID, error) {

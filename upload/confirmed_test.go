@@ -315,7 +315,7 @@ func (s *epochStore) List(ctx context.Context, prefix, after string) iter.Seq2[O
 		return s.memStore.List(ctx, prefix, after)
 	}
 	return func(yield func(Object, error) bool) {
-		for i := 1; i <= s.n && yield(Object{Key: EpochKey(int64(i)), Size: maxLease}, nil); i++ {
+		for i := 1; i <= s.n && yield(Object{Key: EpochKey(int64(i)), Size: maxRecord}, nil); i++ {
 			continue
 		}
 	}
@@ -342,7 +342,7 @@ func (s *epochStore) Get(ctx context.Context, key string, from, n int64) (io.Rea
 func TestEpochRecordsAreBounded(t *testing.T) {
 	older := strings.Repeat(`{"timeline":"x"},`, 3800)
 	s := &epochStore{memStore: newMemStore(), n: 2000, text: []byte(`"timeline":"x","older":[` + older[:len(older)-1] + `]}`)}
-	require.Less(t, len(s.text), maxLease-100)
+	require.Less(t, len(s.text), maxRecord-100)
 	n := &names{t: t, store: s.memStore, now: time.Now()}
 	n.base("00000001-0123abcd", 100, n.now)
 	_, err := ReadCatalog(t.Context(), s)

@@ -63,8 +63,11 @@ func newHolder() string {
 // leaseTries is how many times in a TTL a lease is renewed, and a foreign one looked at.
 const leaseTries = 3
 
-// maxLease bounds a record of a lease or an epoch that is read, in bytes.
-const maxLease = 64 << 10
+// Records that are read are bounded in bytes: that of an epoch names each timeline of the log that waits for the archive, 20,000 of them at most.
+const (
+	maxRecord      = 64 << 10
+	maxEpochRecord = 1 << 20
+)
 
 // sighting is a record as it was first seen.
 type sighting struct {
@@ -217,7 +220,11 @@ func getSmall(ctx context.Context, store Store, key string) (text []byte, obj Ob
 		return nil, Object{}, err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	text, err = io.ReadAll(io.LimitReader(body, maxLease))
+	limit := int64(maxRecord)
+	if _, ok := ParseEpochKey(key); ok {
+		limit = maxEpochRecord
+	}
+	text, err = io.ReadAll(io.LimitReader(body, limit))
 	return text, obj, err
 }
 

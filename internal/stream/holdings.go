@@ -22,6 +22,8 @@ type Timeline struct {
 	// End is how far the increments may be read: what is durable. EndUnixMilli is when it had been received.
 	End          Position
 	EndUnixMilli int64
+	// Waits says that a crash has left more behind End, which waits for the upstream's answer: what the log goes on with, and under which id, is not known.
+	Waits bool
 }
 
 // Range is the stream bytes behind From, up to and including To.

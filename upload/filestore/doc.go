@@ -20,7 +20,9 @@
 // # Crash argument
 //
 // Before the link or rename there is a temporary file only, after it the whole object. Which of the two a power loss leaves
-// before the directory was synced is unknown, and Put has not returned then.
+// before the directory was synced is unknown, and Put has not returned then. What is found counts as stored, so it is made durable before anybody is told: a process
+// may have been killed behind the link, or behind a mkdir, and before the sync. A key that exists has its directory synced, a folder that this process has not
+// made durable has all up to the root synced (folders.go), and who ships syncs what it lists. A sync that fails may lose a name and call it clean: the name is removed, for the next try to make it again.
 //
 // # Concurrency
 //

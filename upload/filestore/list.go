@@ -16,10 +16,11 @@ import (
 )
 
 // List yields objects in order of their keys; see [upload.Store]. It holds one directory of each level at a time. Objects that come or go meanwhile
-// are listed or not.
+// are listed or not. For who ships, names are durable when they are yielded: who stored them may have been killed before that.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[upload.Object, error] {
 	return func(yield func(upload.Object, error) bool) {
 		err := s.within(ctx, "list", prefix, func(v volume) error {
+			v.settles = s.ships
 			return v.walk(ctx, ".", prefix, func(key string, info fs.FileInfo) (bool, error) {
 				return key <= after || yield(listed(key, info), nil), nil
 			}, func(dir string) bool { return after < dir || strings.HasPrefix(after, dir) })
@@ -35,7 +36,7 @@ var errStop = errors.New("stop")
 
 // walk calls visit for each object below dir whose key begins with prefix, in order, and skips directories ("a/b/") that enter does not want.
 func (v volume) walk(ctx context.Context, dir, prefix string, visit func(string, fs.FileInfo) (bool, error), enter func(string) bool) error {
-	entries, err := v.ReadDir(v.path(dir))
+	entries, err := v.names(dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "." {
 		return nil // went while we came
 	}
@@ -70,6 +71,15 @@ func (v volume) walk(ctx context.Context, dir, prefix string, visit func(string,
 		}
 	}
 	return nil
+}
+
+// names reads a folder.
+func (v volume) names(dir string) ([]fs.DirEntry, error) {
+	entries, err := v.ReadDir(v.path(dir))
+	if err == nil && v.settles {
+		err = v.SyncDir(v.path(dir))
+	}
+	return entries, err
 }
 
 func (volume) visit(entry fs.DirEntry, key string, visit func(string, fs.FileInfo) (bool, error)) error {

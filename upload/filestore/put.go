@@ -29,10 +29,10 @@ func (s *Store) Put(ctx context.Context, key string, body upload.Body, cond uplo
 	err := s.within(ctx, "put", key, func(v volume) error {
 		if cond.Absent { // found out before gigabytes are copied; link decides
 			if _, err := v.Stat(v.path(key)); err == nil {
-				return exists(key)
+				return s.found(v, key)
 			}
 		}
-		if err := fsx.MkdirAllDurable(v, v.path(path.Dir(key)), dirPerm); err != nil {
+		if err := s.folders.make(v, path.Dir(key)); err != nil {
 			return err
 		}
 		temp := v.path(path.Join(path.Dir(key), tempPrefix+rand.Text()))
@@ -50,6 +50,17 @@ func (s *Store) Put(ctx context.Context, key string, body upload.Body, cond uplo
 
 func exists(key string) error {
 	return &upload.StoreError{Op: "put", Key: key, Code: unix.ErrnoName(unix.EEXIST), Err: upload.ErrExists}
+}
+
+// found says that a key exists, once its name is durable: who stored it may have been killed before that, and whoever is told takes it for stored.
+func (s *Store) found(v volume, key string) error {
+	if err := s.folders.make(v, path.Dir(key)); err != nil {
+		return err
+	}
+	if err := v.SyncDir(v.path(path.Dir(key))); err != nil {
+		return err
+	}
+	return exists(key)
 }
 
 // discard removes what may be there.
@@ -126,13 +137,13 @@ func (s *Store) commit(ctx context.Context, v volume, temp, key string, cond upl
 		err = v.Link(temp, v.path(key))
 		switch {
 		case errors.Is(err, fs.ErrExist):
-			return upload.Object{}, exists(key)
+			return upload.Object{}, s.found(v, key)
 		case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EMLINK):
 			// No hard links here.
 		case err != nil:
 			return upload.Object{}, err
 		default:
-			return object, errors.Join(discard(v, temp), v.SyncDir(path.Dir(temp)))
+			return object, errors.Join(discard(v, temp), settle(v, v.path(key)))
 		}
 	}
 	err = s.locked(ctx, v, func() error {
@@ -142,9 +153,21 @@ func (s *Store) commit(ctx context.Context, v volume, temp, key string, cond upl
 		if err := v.Rename(temp, v.path(key)); err != nil {
 			return err
 		}
+		if cond.Absent {
+			return settle(v, v.path(key))
+		}
 		return v.SyncDir(path.Dir(temp))
 	})
 	return object, err
+}
+
+// settle makes a new name durable, or removes it: an fsync that fails may lose it and call it clean, and the next try would find it.
+func settle(v volume, name string) error {
+	err := v.SyncDir(path.Dir(name))
+	if err != nil {
+		err = errors.Join(err, discard(v, name))
+	}
+	return err
 }
 
 // holds reports, under the lock, that the condition does not.

@@ -29,6 +29,8 @@ type Store struct {
 	enter func() (volume, error)
 	// committing is the turn within this process, so that its goroutines do not poll the file lock.
 	committing chan struct{}
+	ships      bool // what is listed counts as stored
+	folders    folders
 }
 
 var _ upload.Store = (*Store)(nil)
@@ -37,18 +39,24 @@ var _ upload.Store = (*Store)(nil)
 type volume struct {
 	fsx.FS
 
-	base  string
-	close func() error
+	base    string
+	close   func() error
+	settles bool // a folder is synced before its names are told
 }
 
 func (v volume) path(name string) string { return path.Join(v.base, name) }
 
-// Create makes dir, an absolute path, durably if it is not there, and opens it. It is for who ships: who restores wants an archive that is there.
+// Create makes dir, an absolute path, durably if it is not there, and opens it. It is for who ships: who restores wants an archive that is there. What the store lists
+// is durable, as what it has put.
 func Create(dir string) (*Store, error) {
-	if err := fsx.MkdirAllDurable(fsx.OS{}, dir, dirPerm); err != nil {
+	if err := makeRoot(fsx.OS{}, dir); err != nil {
 		return nil, fmt.Errorf("create file store: %w", err)
 	}
-	return Open(dir)
+	s, err := Open(dir)
+	if err == nil {
+		s.ships = true
+	}
+	return s, err
 }
 
 // Open returns the store in dir, an absolute path. fs.ErrNotExist says that there is none. A directory that goes later is not made again, since it may be a
@@ -69,7 +77,7 @@ func Open(dir string) (*Store, error) {
 }
 
 func newStore(dir string, enter func() (volume, error)) *Store {
-	return &Store{dir: dir, enter: enter, committing: make(chan struct{}, 1)}
+	return &Store{dir: dir, enter: enter, committing: make(chan struct{}, 1), folders: newFolders()}
 }
 
 // String is the URL: "file:///path".
