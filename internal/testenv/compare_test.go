@@ -71,11 +71,21 @@ func TestFreezeStopsWritesAndExpiry(t *testing.T) {
 			server := testenv.StartServer(t, family)
 			replica := testenv.StartServer(t, family, testenv.ReplicaOf(server))
 			client := server.Client()
-			for i := range 50 {
-				do(t, client, []any{"set", i, "v", "px", 150})
+			var release func(context.Context) error
+			for ttl := 150; release == nil; ttl *= 2 { // until all are there when it freezes
+				for i := range 50 {
+					do(t, client, []any{"set", i, "v", "px", ttl})
+				}
+				unfreeze, err := testenv.Freeze(ctx, client)
+				require.NoError(t, err)
+				n, err := client.DBSize(ctx).Result()
+				require.NoError(t, err)
+				if n == 50 {
+					release = unfreeze
+				} else {
+					require.NoError(t, unfreeze(ctx))
+				}
 			}
-			release, err := testenv.Freeze(ctx, client)
-			require.NoError(t, err)
 			testenv.CaughtUp(t, server, replica)
 			offset := func() string {
 				info, err := server.Info(ctx, "replication")

@@ -317,10 +317,20 @@ func (s *Server) Close() error {
 		s.client = nil
 	}
 	if s.home != "" {
-		err = errors.Join(err, os.RemoveAll(s.home))
+		err = errors.Join(err, removeAll(s.home))
 	}
 	if s.set.ownsDir {
-		err = errors.Join(err, os.RemoveAll(s.set.dataDir))
+		err = errors.Join(err, removeAll(s.set.dataDir))
+	}
+	return err
+}
+
+// removeAll removes a directory in which a child of a killed server may still write.
+func removeAll(dir string) (err error) {
+	for range 100 {
+		if err = os.RemoveAll(dir); !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
 	}
 	return err
 }
