@@ -18,6 +18,7 @@ func TestStartChain(t *testing.T) {
 		want   stream.Offset
 		since  stream.Offset
 		fresh  bool
+		once   stream.Offset // up to there all was confirmed
 	}{
 		"nothing is stored":                      {log: offsets{5, 90}, end: 90, fresh: true},
 		"all is stored":                          {bases: offsets{5}, stored: offsets{5, 90}, log: offsets{5, 90}, end: 90, want: 90, since: 5},
@@ -32,9 +33,15 @@ func TestStartChain(t *testing.T) {
 		"a base behind a gap, and it has gone":   {bases: offsets{5, 50}, stored: offsets{5, 20}, log: offsets{10, 20, 60, 90}, end: 90, want: 50, since: 50},
 		"behind it, after a crash":               {bases: offsets{5}, stored: offsets{5, 100}, log: offsets{5, 90}, end: 90, want: 100, since: 5},
 		"and one arrived without the one before": {bases: offsets{5}, stored: offsets{5, 80, 95, 99}, log: offsets{5, 90}, end: 90, want: 80, since: 5},
+		"a copy of before what is kept":          {bases: offsets{50, 70}, stored: offsets{50, 90}, log: offsets{5, 40}, end: 40, want: 90, since: 50, once: 90},
+		"of before its end":                      {bases: offsets{50}, stored: offsets{50, 90}, log: offsets{5, 60}, end: 60, want: 90, since: 50, once: 90},
+		"and a moment of before is kept":         {bases: offsets{5, 50}, stored: offsets{5, 20, 50, 90}, log: offsets{5, 60}, end: 60, want: 90, since: 50, once: 90},
+		"a log from before what is kept":         {bases: offsets{50}, stored: offsets{50, 90}, log: offsets{5, 90}, end: 90, want: 90, since: 50, once: 90},
+		"nothing was confirmed":                  {bases: offsets{50}, stored: offsets{50, 90}, log: offsets{5, 60}, end: 60, fresh: true, once: 20},
+		"a loss that the log can fill":           {bases: offsets{5, 50}, stored: offsets{5, 20, 50, 90}, log: offsets{5, 90}, end: 90, want: 20, since: 5, once: 90},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inv := &ArchivedTimeline{}
+			inv := &ArchivedTimeline{Once: tc.once}
 			for i := 0; i < len(tc.stored); i += 2 {
 				inv.Segments = append(inv.Segments, ArchivedSegment{SegmentKey: SegmentKey{From: tc.stored[i], To: tc.stored[i+1]}})
 			}

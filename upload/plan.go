@@ -128,7 +128,7 @@ func (c *Catalog) Guarded() *GuardError {
 }
 
 // Plan finds what to restore a target from: the newest base at or before it, and the fewest segments from there. Errors: ErrNoBackup, *WindowError,
-// *HoleError, *GuardError, *DoubtError.
+// *HoleError, *GuardError, *DoubtError, and *DamagedError where the bases are gone of what was confirmed.
 //
 // What is doubtful is left out. Where that leaves nothing to restore the target from, or is behind the end of what counts, it is taken if the timeline is named, and
 // otherwise it is an error.
@@ -165,6 +165,8 @@ func (t *ArchivedTimeline) doubts(target Target, p *Plan) bool {
 func (t *ArchivedTimeline) plan(target Target, archive string) (*Plan, error) {
 	windows := t.Windows()
 	switch {
+	case len(windows) == 0 && t.baseLost():
+		return nil, t.lostBase()
 	case len(windows) == 0:
 		return nil, fmt.Errorf("%w: timeline %s of %s has no base", ErrNoBackup, t.ID, archive)
 	case target.Offset != nil:
@@ -185,6 +187,9 @@ func (c *Catalog) choose(target Target) (*ArchivedTimeline, error) {
 			}
 		}
 		return nil, fmt.Errorf("%w: %s has no timeline %s", ErrNoBackup, c.Archive, target.Timeline)
+	}
+	if lost := c.lostBase(target.Time); lost != nil {
+		return nil, lost
 	}
 	with := slices.DeleteFunc(slices.Clone(c.Timelines), func(t ArchivedTimeline) bool { return len(t.Bases)+len(t.Doubtful.Bases) == 0 })
 	if len(with) == 0 {

@@ -228,12 +228,50 @@ type PruneResult struct {
 // maxRefusals is how many objects in a row a store may keep until the others are not tried: it lets nothing go.
 const maxRefusals = 16
 
-// Apply removes the objects of the plan in order; done, which may be nil, is told of each, with ErrRetained of those that stay. Objects that stay are no error.
+// pinEvery is after how many objects of a timeline it is asked again whether somebody has pinned it: to remove thousands takes minutes.
+const pinEvery = 64
+
+// pinWatch finds out which timelines were pinned since a plan was made.
+type pinWatch struct {
+	store  Store
+	id     string
+	asked  int // since the last look
+	pinned bool
+}
+
+// covers reports whether the timeline of an object is pinned now, as of a moment ago.
+func (w *pinWatch) covers(ctx context.Context, key string) (bool, error) {
+	id, _, ok := cutTimeline(key, "")
+	if !ok {
+		return false, nil
+	}
+	if w.asked++; id == w.id && (w.pinned || w.asked < pinEvery) {
+		return w.pinned, nil
+	}
+	_, err := ReadPin(ctx, w.store, id)
+	_, damaged := errors.AsType[*DamagedError](err)
+	if err != nil && !damaged && !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	w.id, w.asked, w.pinned = id, 0, !errors.Is(err, ErrNotFound)
+	return w.pinned, nil
+}
+
+// Apply removes the objects of the plan in order; done, which may be nil, is told of each, with ErrRetained of those that stay. Objects that stay are no error; those of
+// timelines that were pinned since the plan was made stay, too.
 func (p *PrunePlan) Apply(ctx context.Context, store Store, done func(PruneObject, error)) (PruneResult, error) {
 	var res PruneResult
 	refusals := 0
+	pins := pinWatch{store: store}
 	for i, o := range p.Objects {
-		err := store.Delete(ctx, o.Key)
+		pinned, err := pins.covers(ctx, o.Key)
+		if err != nil {
+			return res, err
+		}
+		if pinned {
+			continue
+		}
+		err = store.Delete(ctx, o.Key)
 		switch {
 		case errors.Is(err, ErrRetained):
 			res.Retained++

@@ -111,7 +111,11 @@ func VerifyArchive(ctx context.Context, store Store, opt VerifyOptions) (VerifyR
 			objects = append(objects, t.objects()...)
 		}
 	}
-	if len(rep.Timelines) == 0 {
+	lost := catalog.lostBase(time.Time{})
+	switch {
+	case lost != nil && (opt.Timeline == "" || lost.Key == BasePrefix(opt.Timeline)):
+		rep.Damaged = append(rep.Damaged, lost)
+	case len(rep.Timelines) == 0:
 		return rep, ErrNoBackup
 	}
 	if opt.Level == VerifyDeep {
