@@ -136,7 +136,7 @@ func (l *Log) renewManifest() error {
 type lockState struct {
 	BootID   string `json:"boot_id"`          // thisBoot, in which everything in the log was written, or read back after a crash and settled
 	Timeline string `json:"timeline"`         // should a server that was booted here have rewritten the manifest without it
-	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot
+	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot, or may have: see forewarn
 }
 
 // thisBoot names the boot that runs and the lock file in it: the page cache that another boot had is gone, and a copy of the directory or a
@@ -206,7 +206,20 @@ func (l *Log) claim() error {
 	if err := l.lock.Sync(); err != nil {
 		return l.latch("sync", l.at.lockPath(), err)
 	}
-	l.claimed = state
+	l.claimed, l.unclaimed = state, false
+	return nil
+}
+
+// forewarn comes before the first write to the open increment in a boot that the lock file does not name yet: a process that is killed between that and
+// claim may have met an fsync that failed, and the next one would take what it reads for what the disk had when the boot began.
+func (l *Log) forewarn() error {
+	if !l.unclaimed {
+		return nil
+	}
+	if op, err := l.writeLockState(lockState{BootID: l.boot, Timeline: l.timeline, Failed: true}); err != nil && !isNoSpace(err) { // half of it says the same
+		return l.latch(op, l.at.lockPath(), err)
+	}
+	l.unclaimed = false
 	return nil
 }
 
