@@ -64,9 +64,13 @@ func (l *Log) makeDir() error {
 		return err
 	}
 	l.newLock = true
+	return l.syncParents()
+}
+
+// syncParents makes the name of the log's directory durable, whoever made it. Where we may not look we made nothing.
+func (l *Log) syncParents() error {
 	dir := filepath.Clean(l.opt.Dir)
 	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
-		// Where we may not look we made nothing.
 		if err := l.fs.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
@@ -101,7 +105,13 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.relist(); err != nil {
 		return err
 	}
-	if err := l.recover(ctx, state.Timeline, state.memory(boot)); err != nil {
+	mem := state.memory(boot)
+	if mem != whole {
+		if err := l.syncFound(); err != nil {
+			return err
+		}
+	}
+	if err := l.recover(ctx, state.Timeline, mem); err != nil {
 		return err
 	}
 	defer l.publish()
