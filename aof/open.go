@@ -115,7 +115,7 @@ func (l *Log) load(ctx context.Context) error {
 		return err
 	}
 	defer l.publish()
-	if err := l.renewManifest(); err != nil {
+	if err := l.renewManifest(mem); err != nil {
 		return err
 	}
 	if err := l.dropHistory(); err != nil {
@@ -126,8 +126,9 @@ func (l *Log) load(ctx context.Context) error {
 
 // renewManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
 // it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew. One that was replaced since
-// it was read stands: whoever did that removes what it no longer names.
-func (l *Log) renewManifest() error {
+// it was read stands: whoever did that removes what it no longer names. Where there is no space for that, and an fsync that failed may have been the directory's,
+// nothing is promised or removed until there is.
+func (l *Log) renewManifest(mem memory) error {
 	data, err := readFile(l.fs, l.at.path(l.at.manifest()), maxManifest)
 	if err != nil {
 		return fmt.Errorf("read manifest again: %w", err)
@@ -136,10 +137,25 @@ func (l *Log) renewManifest() error {
 		return &NotOursError{Dir: l.opt.Dir, What: "its manifest changed while it was opened: does a server run here?"}
 	}
 	err = l.replaceManifest(l.man)
-	if isNoSpace(err) {
-		return l.fs.SyncDir(l.at.aofDir())
+	if !isNoSpace(err) {
+		return err
 	}
-	return err
+	if mem == lossy {
+		l.unrenewed = true
+		l.acks.hold(true)
+	}
+	return l.fs.SyncDir(l.at.aofDir())
+}
+
+// renewLater does what renewManifest found no space for.
+func (l *Log) renewLater() error {
+	if !l.unrenewed || l.failed != nil || l.closed {
+		return l.failed
+	}
+	if l.replaceManifest(l.man) == nil { // else there is no space yet, or the log is latched
+		l.noteHistory(l.dropHistory())
+	}
+	return l.failed
 }
 
 // lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
@@ -205,7 +221,7 @@ func (l *Log) readLockState() lockState {
 // answered: until then the file may hold a tail of another boot.
 func (l *Log) claim() error {
 	state := lockState{BootID: l.boot, Timeline: l.timeline}
-	if l.claimed == state {
+	if l.claimed == state || l.unrenewed {
 		return nil
 	}
 	if op, err := l.writeLockState(state); isNoSpace(err) {

@@ -178,7 +178,7 @@ func timelineNumber(id string) int64 {
 
 // dropHistory unlinks what the manifest lists as history, and, once that is durable, forgets it.
 func (l *Log) dropHistory() error {
-	if len(l.man.history) == 0 {
+	if len(l.man.history) == 0 || l.unrenewed {
 		return nil
 	}
 	for _, h := range l.man.history {
