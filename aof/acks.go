@@ -11,6 +11,7 @@ type ackState struct {
 	mu    sync.Mutex
 	off   stream.Offset
 	known bool
+	held  bool          // nothing is told
 	moved chan struct{} // nil until somebody asks
 }
 
@@ -31,6 +32,14 @@ func (a *ackState) reset(to stream.Offset) {
 	a.set(to)
 }
 
+// hold keeps what is durable to ourselves, or tells it.
+func (a *ackState) hold(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = on
+	a.set(a.off)
+}
+
 func (a *ackState) set(to stream.Offset) {
 	a.off, a.known = to, true
 	if a.moved != nil {
@@ -43,11 +52,12 @@ func (a *ackState) set(to stream.Offset) {
 // It satisfies replica.Acks.
 func (l *Log) Received() stream.Offset { return stream.Offset(l.received.Load()) }
 
-// Durable is the offset up to which everything is on stable storage; ok is false before the first base is. It satisfies replica.Acks.
+// Durable is the offset up to which everything is on stable storage; ok is false before the first base is, and while a full disk keeps the
+// log from writing its manifest anew after a failed fsync. It satisfies replica.Acks.
 func (l *Log) Durable() (off stream.Offset, ok bool) {
 	l.acks.mu.Lock()
 	defer l.acks.mu.Unlock()
-	return l.acks.off, l.acks.known
+	return l.acks.off, l.acks.known && !l.acks.held
 }
 
 // Moved returns a channel that is closed when Durable next moves. It satisfies replica.Acks.

@@ -60,6 +60,8 @@ type Log struct {
 
 	newLock     bool      // the lock file was not there before this Log
 	claimed     lockState // as written to the lock file by this Log
+	unclaimed   bool      // the lock file says nothing of this boot
+	unrenewed   bool      // the manifest on the disk may be another one than is read: see renewManifest
 	baseBytes   int64
 	closedBytes int64 // of the increments before the open one
 	ready       place // how far inc may be read: a durable boundary
@@ -237,6 +239,9 @@ func (l *Log) cutBehind(file int64) error {
 	rest := l.inc.size - file
 	if rest <= 0 {
 		return nil
+	}
+	if err := l.forewarn(); err != nil {
+		return err
 	}
 	if err := l.inc.truncate(file); err != nil {
 		return l.latch("truncate", l.inc.path, err)

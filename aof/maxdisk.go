@@ -147,9 +147,8 @@ func (l *Log) giveUpFrom(over int64) error {
 
 // giveUpOne removes a file that waits for the archive, durably. The chain that it is of is no longer one, and says so first.
 func (l *Log) giveUpOne(sh *shelf, k *kept) error {
-	y := l.at.retained(sh.Timeline)
 	if sh.Bootable {
-		if err := l.removeDurably(y.path(y.manifest())); err != nil {
+		if err := l.endChain(sh.Timeline); err != nil {
 			return err
 		}
 		sh.Bootable = false

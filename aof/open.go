@@ -64,9 +64,13 @@ func (l *Log) makeDir() error {
 		return err
 	}
 	l.newLock = true
+	return l.syncParents()
+}
+
+// syncParents makes the name of the log's directory durable, whoever made it. Where we may not look we made nothing.
+func (l *Log) syncParents() error {
 	dir := filepath.Clean(l.opt.Dir)
 	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
-		// Where we may not look we made nothing.
 		if err := l.fs.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
@@ -101,11 +105,17 @@ func (l *Log) load(ctx context.Context) error {
 	if err := l.relist(); err != nil {
 		return err
 	}
-	if err := l.recover(ctx, state.Timeline, state.memory(boot)); err != nil {
+	mem := state.memory(boot)
+	if mem != whole {
+		if err := l.syncFound(); err != nil {
+			return err
+		}
+	}
+	if err := l.recover(ctx, state.Timeline, mem); err != nil {
 		return err
 	}
 	defer l.publish()
-	if err := l.renewManifest(); err != nil {
+	if err := l.renewManifest(mem); err != nil {
 		return err
 	}
 	if err := l.dropHistory(); err != nil {
@@ -116,8 +126,9 @@ func (l *Log) load(ctx context.Context) error {
 
 // renewManifest makes the manifest that was read durable before what it does not name goes: a process that was killed may have renamed
 // it and not synced its name, or met an fsync that failed and called the name clean. So it is written anew. One that was replaced since
-// it was read stands: whoever did that removes what it no longer names.
-func (l *Log) renewManifest() error {
+// it was read stands: whoever did that removes what it no longer names. Where there is no space for that, and an fsync that failed may have been the directory's,
+// nothing is promised or removed until there is.
+func (l *Log) renewManifest(mem memory) error {
 	data, err := readFile(l.fs, l.at.path(l.at.manifest()), maxManifest)
 	if err != nil {
 		return fmt.Errorf("read manifest again: %w", err)
@@ -126,17 +137,32 @@ func (l *Log) renewManifest() error {
 		return &NotOursError{Dir: l.opt.Dir, What: "its manifest changed while it was opened: does a server run here?"}
 	}
 	err = l.replaceManifest(l.man)
-	if isNoSpace(err) {
-		return l.fs.SyncDir(l.at.aofDir())
+	if !isNoSpace(err) {
+		return err
 	}
-	return err
+	if mem == lossy {
+		l.unrenewed = true
+		l.acks.hold(true)
+	}
+	return l.fs.SyncDir(l.at.aofDir())
+}
+
+// renewLater does what renewManifest found no space for.
+func (l *Log) renewLater() error {
+	if !l.unrenewed || l.failed != nil || l.closed {
+		return l.failed
+	}
+	if l.replaceManifest(l.man) == nil { // else there is no space yet, or the log is latched
+		l.noteHistory(l.dropHistory())
+	}
+	return l.failed
 }
 
 // lockState is the content of the lock file. It is only ever an optimisation: without it less is trusted.
 type lockState struct {
 	BootID   string `json:"boot_id"`          // thisBoot, in which everything in the log was written, or read back after a crash and settled
 	Timeline string `json:"timeline"`         // should a server that was booted here have rewritten the manifest without it
-	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot
+	Failed   bool   `json:"failed,omitempty"` // an fsync failed in that boot, or may have: see forewarn
 }
 
 // thisBoot names the boot that runs and the lock file in it: the page cache that another boot had is gone, and a copy of the directory or a
@@ -195,7 +221,7 @@ func (l *Log) readLockState() lockState {
 // answered: until then the file may hold a tail of another boot.
 func (l *Log) claim() error {
 	state := lockState{BootID: l.boot, Timeline: l.timeline}
-	if l.claimed == state {
+	if l.claimed == state || l.unrenewed {
 		return nil
 	}
 	if op, err := l.writeLockState(state); isNoSpace(err) {
@@ -206,7 +232,20 @@ func (l *Log) claim() error {
 	if err := l.lock.Sync(); err != nil {
 		return l.latch("sync", l.at.lockPath(), err)
 	}
-	l.claimed = state
+	l.claimed, l.unclaimed = state, false
+	return nil
+}
+
+// forewarn comes before the first write to the open increment in a boot that the lock file does not name yet: a process that is killed between that and
+// claim may have met an fsync that failed, and the next one would take what it reads for what the disk had when the boot began.
+func (l *Log) forewarn() error {
+	if !l.unclaimed {
+		return nil
+	}
+	if op, err := l.writeLockState(lockState{BootID: l.boot, Timeline: l.timeline, Failed: true}); err != nil && !isNoSpace(err) { // half of it says the same
+		return l.latch(op, l.at.lockPath(), err)
+	}
+	l.unclaimed = false
 	return nil
 }
 

@@ -64,6 +64,9 @@ func (l *Log) stamp(sec int64) {
 
 // writeMark ends the file with a mark; the head must be at a boundary. It does not wait for space: it returns what isNoSpace knows.
 func (l *Log) writeMark() error {
+	if err := l.forewarn(); err != nil {
+		return err
+	}
 	was := l.tip
 	l.out.begin(l.inc)
 	l.mark()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -85,7 +86,10 @@ func (m *machine) now() time.Time {
 func (m *machine) take(fsys *fsxtest.FS) {
 	m.fs, m.opt.FS = fsys, fsys
 	m.armed, m.caught, m.breaks, m.broken, m.fills = 0, nil, 0, false, 0
+	var mu sync.Mutex // a rewrite has a goroutine of its own
 	fsys.FailOp(func(op fsxtest.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if m.breaks--; m.breaks == 0 {
 			m.broken = true
 			return syscall.EIO
@@ -93,6 +97,8 @@ func (m *machine) take(fsys *fsxtest.FS) {
 		return m.fill(op)
 	})
 	fsys.OnOp(func(_ int, op fsxtest.Op) {
+		mu.Lock()
+		defer mu.Unlock()
 		m.note()
 		if m.armed--; m.armed == 0 {
 			m.caught = m.left(fsxtest.Crashes(m.rng.Uint64())[m.rng.IntN(5)], op.String())

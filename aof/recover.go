@@ -81,6 +81,7 @@ func (l *Log) recoverLast(ctx context.Context, f fsx.File, last fileInfo, mem me
 	if mem != whole {
 		l.inc.synced = at.data
 	}
+	l.unclaimed = mem == empty
 	if mem != empty { // an fsync that failed, noted or not, may have been the one for a cut, whose size no later one would write then
 		if err := l.inc.truncate(info.Size()); err != nil {
 			return Recovery{}, l.latch("truncate", path, err)

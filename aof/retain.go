@@ -178,7 +178,7 @@ func timelineNumber(id string) int64 {
 
 // dropHistory unlinks what the manifest lists as history, and, once that is durable, forgets it.
 func (l *Log) dropHistory() error {
-	if len(l.man.history) == 0 {
+	if len(l.man.history) == 0 || l.unrenewed {
 		return nil
 	}
 	for _, h := range l.man.history {
@@ -236,10 +236,7 @@ func (l *Log) removeChain(timeline string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove retained chain: %w", err)
 	}
-	if err := l.removeDurably(l.at.pinPath(timeline)); err != nil {
-		return fmt.Errorf("remove retained chain: %w", err)
-	}
-	if err := l.removeDurably(y.path(y.manifest())); err != nil {
+	if err := l.endChain(timeline); err != nil {
 		return fmt.Errorf("remove retained chain: %w", err)
 	}
 	var names []string
@@ -255,6 +252,15 @@ func (l *Log) removeChain(timeline string) error {
 		return fmt.Errorf("remove retained chain: %w", err)
 	}
 	return nil
+}
+
+// endChain makes a retained chain durably no longer pinned, also where the pin is gone already and that may be in memory only, and then no longer a chain.
+func (l *Log) endChain(timeline string) error {
+	if err := l.removeDurably(l.at.pinPath(timeline)); err != nil {
+		return err
+	}
+	y := l.at.retained(timeline)
+	return l.removeDurably(y.path(y.manifest()))
 }
 
 // removeDurably removes a name if it is there, and syncs its directory also if it is not: it may be gone in memory only. A sync that

@@ -134,6 +134,10 @@ func (l *Log) replaceManifest(man *manifest) error {
 		return l.latch("replace manifest", path, err)
 	}
 	l.man, l.manText = man, string(text)
+	if l.unrenewed {
+		l.unrenewed = false
+		l.acks.hold(false)
+	}
 	return nil
 }
 

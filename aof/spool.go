@@ -92,10 +92,8 @@ func (l *Log) removeDoubles(timeline string) error {
 	if err != nil {
 		return fmt.Errorf("remove doubles: %w", err)
 	}
-	for _, name := range []string{l.at.pinPath(timeline), y.path(y.manifest())} {
-		if err := l.removeDurably(name); err != nil {
-			return fmt.Errorf("remove doubles: %w", err)
-		}
+	if err := l.endChain(timeline); err != nil {
+		return fmt.Errorf("remove doubles: %w", err)
 	}
 	left := 0
 	for _, e := range entries {
@@ -192,9 +190,9 @@ func (l *Log) dropShipped() error {
 
 // dropShippedOf reports whether it removed something. A chain that is to go is first, and durably, no longer one.
 func (l *Log) dropShippedOf(sh *shelf) (dropped bool, err error) {
-	shipped, y := l.show.shippedTo(sh.Timeline), l.at.retained(sh.Timeline)
+	shipped := l.show.shippedTo(sh.Timeline)
 	if sh.Bootable && sh.Guard == nil && len(sh.incrs) > 0 && shipped >= sh.incrs[len(sh.incrs)-1].To {
-		err := l.removeDurably(y.path(y.manifest()))
+		err := l.endChain(sh.Timeline)
 		return err == nil, err
 	}
 	files := sh.files()

@@ -83,6 +83,9 @@ func (l *Log) onTick() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.awaitSync() // a rewrite's
+	if err := l.renewLater(); err != nil {
+		return err
+	}
 	if l.usable() != nil || l.inc == nil || l.keep.file != 0 {
 		return nil
 	}

@@ -82,7 +82,7 @@ func fill(f File, data []byte) error {
 
 // MkdirAllDurable makes name and its missing parents, and syncs every directory that got a new
 // name. When it returns nil the path survives a power loss, if what existed before was durable: a directory
-// that a killed process made and did not sync is found here and believed. Whoever depends on a directory that
+// that a killed process made and did not sync is found here and believed. One whose sync failed is removed. Whoever depends on a directory that
 // it did not make syncs the parent once.
 func MkdirAllDurable(fsys FS, name string, perm fs.FileMode) error {
 	var missing []string // deepest first
@@ -100,8 +100,8 @@ func MkdirAllDurable(fsys FS, name string, perm fs.FileMode) error {
 		if err := fsys.MkdirAll(dir, perm); err != nil {
 			return fmt.Errorf("make directory %s: %w", name, err)
 		}
-		if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
-			return fmt.Errorf("make directory %s: %w", name, err)
+		if err := fsys.SyncDir(filepath.Dir(dir)); err != nil { // its name may be lost and called clean: it must not be found
+			return fmt.Errorf("make directory %s: %w", name, errors.Join(err, fsys.Remove(dir)))
 		}
 	}
 	return nil
