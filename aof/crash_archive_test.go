@@ -186,6 +186,6 @@ func (r *crashRig) giveUp() {
 	for r.l.droppable() > 0 {
 		r.l.opt.MaxDisk.Bytes = r.l.diskUsed() - 1
 		require.NoError(r.t, r.l.tendAll())
-		requireHoldings(r.t, r.l, r.known.of, "given up")
+		requireHoldings(r.t, r.l, r.known.of, r.promise.sure, "given up")
 	}
 }

@@ -59,6 +59,9 @@ func (p promise) clone() promise {
 	return p
 }
 
+// sure is up to where a history was reported as durable.
+func (p promise) sure(h *history) stream.Offset { return p.acked[h] }
+
 func newCrashRig(t tester, policy Policy, seed uint64) *crashRig {
 	t.Helper()
 	r := &crashRig{t: t, fs: fsxtest.New(), rng: rand.New(rand.NewPCG(seed, 1))}
@@ -318,7 +321,7 @@ func (c *crashed) recover() *history {
 	c.promise.live = []*history{h}
 	if c.opt.Archive {
 		c.known.add(c.promise.live)
-		requireHoldings(c.t, l, c.known.of, where)
+		requireHoldings(c.t, l, c.known.of, c.promise.sure, where)
 		c.promise.requireOwed(c.t, l, where)
 	}
 	want, wantDB := h.boundary(pos.Offset)

@@ -120,6 +120,8 @@
 // a sync has covered, where what Holdings says holds: no mark behind that place states an earlier offset or time. That place may be behind Durable
 // by bytes that were dropped since a mark that no sync has covered yet. After a crash it is where marks prove, until the upstream has
 // answered: of a tail that waits nothing may be read. The chain of a timeline that ended may be read to its end, with the tail if there was one.
+// Where a power loss has left that tail and a full resync followed, nothing was ever held against it: behind what was durable a disk may have zeros there,
+// also within a value. It stays, for FACK may cover more of it than marks prove.
 //
 // # Groups
 //

@@ -380,7 +380,7 @@ func (m *machine) breakDisk(t *rapid.T) { m.breaks = rapid.IntRange(1, 40).Draw(
 func (m *machine) check(t *rapid.T) {
 	m.known.add(m.promise.live)
 	if m.opt.Archive {
-		requireHoldings(t, m.l, m.known.of, "at any time")
+		requireHoldings(t, m.l, m.known.of, m.promise.sure, "at any time")
 	}
 	off, ok := m.l.Durable()
 	if ok {
