@@ -133,7 +133,7 @@ func newMirrorOnDisk(t *testing.T, options, upstream string, set ...string) mirr
 	script := filepath.Join(t.TempDir(), "aofsidecar")
 	text := fmt.Sprintf("#!/bin/sh\nexec unshare %s -- sh -c '%s && exec setpriv --pdeathsig KILL -- \"$@\"' sh %s \"$@\"\n",
 		namespace(t), mountCommand(mountPoint, options), program)
-	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
+	testenv.WriteScript(t, script, text)
 	return newMirrorOf(t, script, filepath.Join(mountPoint, "mirror"), upstream, set...)
 }
 

@@ -26,7 +26,7 @@ func TestModes(t *testing.T) {
 			upstream := testenv.StartServer(t, family)
 			executable := filepath.Join(t.TempDir(), "aofsidecar")
 			script := fmt.Sprintf("#!/bin/sh\numask %s\nexec %s \"$@\"\n", umask, program)
-			require.NoError(t, os.WriteFile(executable, []byte(script), 0o700))
+			testenv.WriteScript(t, executable, script)
 			a := newArchive(t, false)
 			parent := t.TempDir()
 			require.NoError(t, os.Chmod(parent, 0o755))

@@ -155,7 +155,7 @@ func newPower(t *testing.T, fsync string, seed uint64, options fsxmount.Options)
 	script := filepath.Join(t.TempDir(), "aofsidecar")
 	text := fmt.Sprintf("#!/bin/sh\nexec unshare %s -- sh -c 'mount --bind %s %s && exec setpriv --pdeathsig KILL -- \"$@\"' sh %s \"$@\"\n",
 		namespace(t), p.bootID, bootIDFile, program)
-	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
+	testenv.WriteScript(t, script, text)
 	p.m = newMirrorOf(t, script, filepath.Join(p.mounted, "mirror"), p.proxy.Addr(), "aof.appendfsync="+fsync,
 		"aof.increment-size=64kb", "aof.auto-aof-rewrite-min-size=192kb", "aof.auto-aof-rewrite-percentage=30")
 	t.Cleanup(func() {

@@ -1,7 +1,6 @@
 package testenv_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -32,7 +31,7 @@ func TestAnyServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bin := t.TempDir()
 			for tool, says := range c.installed {
-				require.NoError(t, os.WriteFile(filepath.Join(bin, tool), []byte("#!/bin/sh\necho '"+says+"'\n"), 0o700))
+				testenv.WriteScript(t, filepath.Join(bin, tool), "#!/bin/sh\necho '"+says+"'\n")
 			}
 			t.Setenv("PATH", bin)
 			t.Setenv("AOFSIDECAR_SERVERS_DIR", c.cache)

@@ -60,7 +60,7 @@ func (c *Clock) Program(tb testing.TB, program string) string {
 	tb.Helper()
 	script := filepath.Join(tb.TempDir(), filepath.Base(program))
 	text := fmt.Sprintf("#!/bin/sh\nexec %d<%s\nexec %s \"$@\"\n", clockFD, c.file.Name(), program)
-	require.NoError(tb, os.WriteFile(script, []byte(text), 0o700))
+	WriteScript(tb, script, text)
 	return script
 }
 

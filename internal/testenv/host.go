@@ -57,7 +57,7 @@ func (h *Host) Program(tb testing.TB, program string) string {
 	tb.Helper()
 	script := filepath.Join(tb.TempDir(), filepath.Base(program))
 	text := fmt.Sprintf("#!/bin/sh\nexec %s %s \"$@\"\n", strings.Join(h.Command(), " "), program)
-	require.NoError(tb, os.WriteFile(script, []byte(text), 0o700))
+	WriteScript(tb, script, text)
 	return script
 }
 
