@@ -64,18 +64,7 @@ func (l *Log) makeDir() error {
 		return err
 	}
 	l.newLock = true
-	return l.syncParents()
-}
-
-// syncParents makes the name of the log's directory durable, whoever made it. Where we may not look we made nothing.
-func (l *Log) syncParents() error {
-	dir := filepath.Clean(l.opt.Dir)
-	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
-		if err := l.fs.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-	}
-	return nil
+	return fsx.SyncParents(l.fs, l.opt.Dir)
 }
 
 // load reads what the directory holds.

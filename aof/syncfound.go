@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/aofsidecar/aofsidecar/internal/fsx"
 )
 
 // syncFound makes durable what is found that was not written in this boot. Behind a reboot there is nothing to write. But the directory may be a copy that was made since
 // then, and its marks tell what the disk of the original had. That the manifest's name is durable renewManifest sees to.
 func (l *Log) syncFound() error {
-	if err := l.syncParents(); err != nil {
+	if err := fsx.SyncParents(l.fs, l.opt.Dir); err != nil {
 		return fmt.Errorf("sync what is found: %w", err)
 	}
 	files := []string{l.at.path(l.at.manifest())}

@@ -106,3 +106,14 @@ func MkdirAllDurable(fsys FS, name string, perm fs.FileMode) error {
 	}
 	return nil
 }
+
+// SyncParents makes the name of dir durable, whoever made it and whatever is above it. Where we may not look we made nothing.
+func SyncParents(fsys FS, dir string) error {
+	dir = filepath.Clean(dir)
+	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		if err := fsys.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
+}

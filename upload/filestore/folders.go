@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"sync"
 
 	"github.com/aofsidecar/aofsidecar/internal/fsx"
@@ -66,12 +65,5 @@ func makeRoot(fsys fsx.FS, dir string) error {
 	if err != nil || len(entries) > 0 {
 		return err
 	}
-	dir = filepath.Clean(dir)
-	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
-		// Where we may not look we made nothing.
-		if err := fsys.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err
-		}
-	}
-	return nil
+	return fsx.SyncParents(fsys, dir)
 }
